@@ -1,0 +1,1 @@
+"""Who decides: LangGraph graphs that answer questions by using the tools."""

@@ -1,0 +1,1 @@
+"""Who speaks: chat models by reference, from the embedded one to a served one."""

@@ -1,0 +1,1 @@
+"""How the models learn, and how answers are measured."""

@@ -1,0 +1,1 @@
+"""Execution accuracy and everything reported with it."""

@@ -1,0 +1,1 @@
+"""Where people meet sqlberg: the command line."""
