@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-
-class SqlbergError(Exception):
-    """Anything sqlberg refuses or cannot do. The message is for people: what happened, to what, what to do."""
+from ..errors import SqlbergError as SqlbergError
 
 
 class DatabaseOpenError(SqlbergError):
