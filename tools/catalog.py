@@ -1,0 +1,121 @@
+"""Build the catalog of a database through the access policy, and keep it on disk until either changes.
+
+The order: schema (schema_reading.py) → policy → row counts and statistics (statistics.py) → inferred joins
+(joins.py). What the policy hides is left out before anything is measured: hidden tables and columns are absent,
+keys and joins that need them too, and row filters apply to every figure and sample.
+
+A view may show what the policy hides in its tables: under a restricting policy it is kept only when all that it
+reads is fully visible, or when `allow_tables` names it and it reads nothing hidden or filtered by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from .joins import infer_joins
+from .limits import Limits, Result
+from .schema import Catalog, Join, Table
+from .schema_reading import Schema, read_schema
+from .statistics import measure_tables
+
+if TYPE_CHECKING:
+    from .policy import AccessPolicy
+
+Read = Callable[[str], Result]
+
+CATALOG_LIMITS = Limits(seconds=20.0, memory_mb=2048, rows=2_000_000, columns=2_000, cell_chars=400)
+"""Limits that the statements of a catalog's building need; `read` should run under them."""
+
+_VERSION = 1
+"""Part of the cache key: raised when the catalog of the same database would come out different."""
+
+
+def build_catalog(
+    read: Read,
+    *,
+    name: str,
+    dialect: str,
+    fingerprint: str = "",
+    policy: AccessPolicy | None = None,
+    schema: Schema | None = None,
+    seconds: float = 120.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Catalog:
+    """The catalog as the policy lets the caller see it.
+
+    read: runs one trusted statement under `CATALOG_LIMITS`. fingerprint: of the database's content.
+    schema: as the engine read it (read here when not given). seconds: for the statistics; tables measured too
+    late keep only their row counts. progress: called with (tables done, of).
+    """
+    schema = schema or read_schema(read, dialect)
+    filters: dict[str, str] = {}
+    if policy is not None:
+        schema = visible_schema(schema, policy, dialect)
+        filters = {table.name: rule for table in schema.tables if (rule := policy.row_filter(table.name))}
+    tables = measure_tables(
+        read, dialect, schema.tables, row_filters=filters, seconds=seconds, progress=progress
+    )
+    key = catalog_key(fingerprint, policy)
+    catalog = Catalog(name, dialect, tables, schema.joins, key)
+    return replace(catalog, joins=(*schema.joins, *infer_joins(catalog, read)))
+
+
+def catalog_key(fingerprint: str, policy: AccessPolicy | None) -> str:
+    """The catalog's fingerprint: changes with the database's content, the policy and this code's version."""
+    parts = (str(_VERSION), fingerprint, policy.digest() if policy is not None else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def visible_schema(schema: Schema, policy: AccessPolicy, dialect: str) -> Schema:
+    """The part of the schema that the policy lets the caller see."""
+    tables = []
+    for table in schema.tables:
+        if not policy.sees_table(table.name):
+            continue
+        columns = tuple(column for column in table.columns if policy.sees_column(table.name, column.name))
+        if columns:
+            names = {column.name for column in columns}
+            key = table.primary_key if names.issuperset(table.primary_key) else ()
+            tables.append(replace(table, columns=columns, primary_key=key))
+    visible = {(table.name, column.name) for table in tables for column in table.columns}
+    joins = tuple(join for join in schema.joins if visible.issuperset(_join_columns(join)))
+    return Schema(tuple(tables), joins, schema.definitions)
+
+
+def load_catalog(path: Path, fingerprint: str) -> Catalog | None:
+    """The catalog kept at `path`; None when there is none, it is damaged, or it is of another fingerprint."""
+    with suppress(OSError, ValueError):
+        catalog = _CATALOG.validate_json(path.read_bytes())
+        if catalog.fingerprint == fingerprint:
+            return catalog
+    return None
+
+
+def save_catalog(path: Path, catalog: Catalog) -> None:
+    """Keep the catalog at `path`, whole or not at all; a folder that cannot be written to is no error."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(_CATALOG.dump_json(catalog))
+        os.replace(temporary, path)
+
+
+_CATALOG = TypeAdapter(Catalog)
+
+
+def _join_columns(join: Join) -> set[tuple[str, str]]:
+    return {
+        *((join.table, column) for column in join.columns),
+        *((join.ref_table, column) for column in join.ref_columns),
+    }
