@@ -26,7 +26,7 @@ _TAGS = (
 )
 _ANGLE_TOKEN = re.compile(
     r"<\s*[|｜][^<>\n]{0,80}?[|｜]\s*>"  # <|im_start|>, <｜tool▁calls▁begin｜>
-    rf"|<\s*/?\s*(?:{_TAGS})(?=[\s=/>:])[^<>]{{0,200}}>"  # </tool_call>, <function=execute_sql>, <s>
+    rf"|</?\s*(?:{_TAGS})(?=[\s=/>:])[^<>]{{0,200}}>"  # </tool_call>, <function=execute_sql>, <s>
     r"|<<\s*/?\s*SYS\s*>>",
     re.IGNORECASE,
 )

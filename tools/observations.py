@@ -44,6 +44,7 @@ SAMPLES_CHARS = 120
 LITERAL_CHARS = 200
 COMMENT_CHARS = 120
 ERROR_CHARS = 600
+OBSERVATION_CHARS = 12_000
 
 
 def render_columns(catalog: Catalog, answers: Sequence[tuple[str, Sequence[Column]]]) -> str:
@@ -152,6 +153,17 @@ def render_result(result: Result) -> str:
         lines.append(f"(cells longer than {CELL_CHARS} characters end in …)")
     lines.extend(f"({cut})" for cut in result.cuts)
     return "\n".join(lines)
+
+
+def fit(observation: str, notes: Sequence[str] = ()) -> str:
+    """An observation in at most OBSERVATION_CHARS characters, whole lines, then its notes, one a line."""
+    notes = list(notes)
+    if len(observation) > OBSERVATION_CHARS:
+        kept = observation[:OBSERVATION_CHARS].rpartition("\n")[0]
+        missing = observation.count("\n") - kept.count("\n")
+        notes.append(f"({_count(str(missing), 'line')} left out: ask for less in one call)")
+        observation = kept
+    return "\n".join([observation, *notes])
 
 
 def render_error(error: Exception) -> str:
