@@ -1,0 +1,193 @@
+"""The figures of an evaluation: pure functions from records to one JSON object, and to tables for people.
+
+Every share comes with its 95 % interval, over all questions (the headline) and over those whose gold result
+is determined. All shares are per cent.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import intervals
+from .calibration import (
+    Verdict,
+    area_under_risk_coverage,
+    expected_calibration_error,
+    penalty_score,
+    risk_coverage,
+)
+from .comparators import HEADLINE, NAMES
+from .difficulty import DIFFICULTIES
+from .records import Record
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_HELD_BACK = ("abstained", "clarify")
+
+
+def summarise(records: Sequence[Record], *, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All figures of the records, ready for JSON.
+
+    `execution_accuracy` is over all answerable questions, `unambiguous` leaves out those with an ambiguous
+    gold.
+    """
+    scored = [record for record in records if record.answerable]
+    clear = [record for record in scored if not record.ambiguous]
+    levels = {record.difficulty for record in scored}
+    known = [level for level in DIFFICULTIES if level in levels] + sorted(
+        level for level in levels if level is not None and level not in DIFFICULTIES
+    )
+    return {
+        "questions": len(records),
+        "answerable": len(scored),
+        "ambiguous": len(scored) - len(clear),
+        "execution_accuracy": {name: _score(scored, name) for name in NAMES},
+        "unambiguous": {name: _score(clear, name) for name in NAMES},
+        "by_difficulty": {
+            level: _score([record for record in scored if record.difficulty == level], HEADLINE)
+            for level in known
+        },
+        "answered": _share([record.status == "answered" for record in records]),
+        "sql_runs": _share([record.runs for record in scored]),
+        "gold_runs": _share([record.gold_runs for record in scored]),
+        "failed": sum(record.status == "failed" for record in records),
+        "by_status": {
+            status: sum(record.status == status for record in records)
+            for status in sorted({record.status for record in records})
+        },
+        "per_question": {
+            "new_tokens": _spread([record.new_tokens for record in records]),
+            "prompt_tokens": _spread([record.prompt_tokens for record in records]),
+            "sent_tokens": _spread([record.sent_tokens for record in records]),
+            "tool_calls": _spread([record.tool_calls for record in records]),
+            "seconds": _spread([record.seconds for record in records]),
+        },
+        "calibration": _calibration(records),
+        "settings": dict(settings or {}),
+    }
+
+
+def tables(summary: Mapping[str, Any]) -> list[RenderableType]:
+    """The summary for people, as Rich tables."""
+    from rich.table import Table
+
+    accuracy = Table(
+        title=f"Execution accuracy on {summary['answerable']} questions, %", title_justify="left"
+    )
+    for heading in ("comparator", "all", "95 % interval", f"without {summary['ambiguous']} ambiguous"):
+        accuracy.add_column(heading, justify="left" if heading == "comparator" else "right")
+    for name, figure in summary["execution_accuracy"].items():
+        accuracy.add_row(
+            name, _number(figure["value"]), _interval(figure), _number(summary["unambiguous"][name]["value"])
+        )
+    levels = Table(title=f"{HEADLINE} by difficulty, %", title_justify="left")
+    for heading in ("level", "questions", "all", "95 % interval"):
+        levels.add_column(heading, justify="left" if heading == "level" else "right")
+    for level, figure in summary["by_difficulty"].items():
+        levels.add_row(level, str(figure["questions"]), _number(figure["value"]), _interval(figure))
+    cost = Table(title="Per question", title_justify="left")
+    for heading in ("", "mean", "median", "95th percentile"):
+        cost.add_column(heading, justify="left" if not heading else "right")
+    for name, spread in summary["per_question"].items():
+        cost.add_row(name.replace("_", " "), *(_number(spread[part]) for part in ("mean", "p50", "p95")))
+    trust = Table(title="Trust", title_justify="left", show_header=False)
+    for name, value in _trust(summary):
+        trust.add_row(name, value)
+    return [accuracy, levels, cost, trust]
+
+
+def _trust(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    calibration = summary["calibration"]
+    rows = [
+        ("answered, %", _number(summary["answered"]["value"])),
+        ("SQL runs, %", _number(summary["sql_runs"]["value"])),
+        ("area under risk–coverage", _number(calibration["area_under_risk_coverage"], 3)),
+        ("expected calibration error", _number(calibration["expected_calibration_error"], 3)),
+    ]
+    rows += [
+        (f"TrustSQL score, penalty {name}", _number(value))
+        for name, value in calibration["penalty_score"].items()
+    ]
+    at = calibration["risk_at_coverage"]
+    rows.append(
+        (
+            "risk when the surest 25 / 50 / 75 / 100 % answer, %",
+            " / ".join(_number(value) for value in at.values()),
+        )
+    )
+    return rows
+
+
+def _calibration(records: Sequence[Record]) -> dict[str, Any]:
+    """Over the questions with a confidence; the penalty score over all, abstentions as the agent chose."""
+    judged = [
+        (record.confidence, _right(record))
+        for record in records
+        if record.answerable and record.confidence is not None
+    ]
+    verdicts: list[tuple[bool, Verdict]] = [(record.answerable, _verdict(record)) for record in records]
+    points = risk_coverage(judged)
+    penalties = {"0": 0, "10": 10, "N": len(records)}
+    return {
+        "with_confidence": len(judged),
+        "area_under_risk_coverage": area_under_risk_coverage(judged),
+        "expected_calibration_error": expected_calibration_error(judged),
+        "penalty_score": {name: penalty_score(verdicts, penalty=value) for name, value in penalties.items()},
+        "risk_at_coverage": {str(share): _risk_at(points, share / 100) for share in (25, 50, 75, 100)},
+        "risk_coverage": [[round(coverage, 4), round(risk, 4)] for coverage, risk in points],
+    }
+
+
+def _verdict(record: Record) -> Verdict:
+    if record.status in _HELD_BACK or not record.sql:
+        return "abstained"
+    return "right" if _right(record) else "wrong"
+
+
+def _right(record: Record) -> bool:
+    return record.scores[HEADLINE] == 1.0
+
+
+def _risk_at(points: Sequence[tuple[float, float]], coverage: float) -> float | None:
+    """Risk in per cent at the first point that covers at least that share."""
+    return next((100 * risk for share, risk in points if share >= coverage - 1e-9), None)
+
+
+def _score(records: Sequence[Record], name: str) -> dict[str, Any]:
+    values = [record.scores[name] for record in records]
+    low, high = intervals.mean(values) if name == "soft_f1" else intervals.wilson(sum(values), len(values))
+    return {"questions": len(values), **_percent(sum(values) / len(values) if values else None, low, high)}
+
+
+def _share(values: Sequence[bool]) -> dict[str, Any]:
+    return _percent(
+        sum(values) / len(values) if values else None, *intervals.wilson(sum(values), len(values))
+    )
+
+
+def _percent(value: float | None, low: float, high: float) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "interval": None}
+    return {"value": round(100 * value, 2), "interval": [round(100 * low, 2), round(100 * high, 2)]}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"mean": None, "p50": None, "p95": None}
+    ranked = sorted(values)
+    return {
+        "mean": round(statistics.fmean(ranked), 3),
+        "p50": round(statistics.median(ranked), 3),
+        "p95": round(ranked[min(len(ranked) - 1, int(0.95 * len(ranked)))], 3),
+    }
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    return "–" if figure["interval"] is None else "{:.1f} to {:.1f}".format(*figure["interval"])
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
