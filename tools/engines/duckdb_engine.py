@@ -1,0 +1,158 @@
+"""DuckDB, locked: the file is opened read-only, and SQL reaches no other file, network, extension or setting.
+
+What is covered: the six settings below refuse every file and network function, COPY, ATTACH, INSTALL, SET and the
+caller's Python variables (tried with DuckDB 2.0). Each statement runs on a fresh cursor, so that nothing temporary
+(views, macros, prepared statements, variables) survives it, and only a single SELECT is run at all.
+What is not covered: DuckDB's own limits are soft (a long kernel ignores `interrupt`, list functions ignore
+`memory_limit`). The child process around it holds the hard ones: tools/sandbox.py.
+
+One thread per child: rows come in the same order and floating-point sums in the same digits every time, and the
+address-space limit need not reserve stacks. Concurrency comes from several children.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ..errors import DatabaseOpenError
+from . import EngineError
+from .messages import one_line
+
+_LOCKED: dict[str, str] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "temp_directory": "",
+    "threads": "1",
+    "lock_configuration": "true",
+}
+
+# PIVOT over values that must be looked up first is a "MULTI" statement (a lookup, then a SELECT).
+_READING = {"SELECT", "MULTI"}
+_READING_TRUSTED = _READING | {"EXPLAIN"}
+
+
+class DuckDBFile:
+    """A DuckDB file, seen from the caller's process."""
+
+    dialect = "duckdb"
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.stem
+        self.identity = str(path)
+
+    def spec(self) -> dict[str, Any]:
+        return {"engine": "duckdb", "path": str(self.path)}
+
+    def version(self) -> str:
+        return file_version(self.path, header_bytes=12_288)
+
+
+class DuckDBConnection:
+    """A locked DuckDB database in a sandbox child."""
+
+    def __init__(self, spec: dict[str, Any], memory_mb: int) -> None:
+        settings = {**_LOCKED, "memory_limit": f"{memory_mb}MiB"}
+        if spec.get("allowed_paths"):
+            settings["allowed_paths"] = spec["allowed_paths"]
+        try:
+            self._database = duckdb.connect(spec["path"], read_only=True, config=settings)
+            # The first statement loads what every later one needs; the memory baseline is taken after it.
+            self._database.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
+        except (duckdb.Error, RuntimeError) as error:
+            raise EngineError("open", _open_message(str(error))) from None
+        self._running: duckdb.DuckDBPyConnection = self._database
+
+    def start(self, sql: str, parameters: Sequence[Any], *, trusted: bool) -> DuckDBCursor:
+        cursor = self._database.cursor()
+        self._running = cursor
+        try:
+            statements = cursor.extract_statements(sql)
+            allowed = _READING_TRUSTED if trusted else _READING
+            if len(statements) != 1 or statements[0].type.name not in allowed:
+                raise EngineError("refused", "only one single SELECT statement may run")
+            cursor.execute(statements[0], list(parameters) if parameters else None)
+        except Exception as error:
+            cursor.close()
+            raise _plain(error) from None
+        return DuckDBCursor(cursor)
+
+    def interrupt(self) -> None:
+        self._running.interrupt()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class DuckDBCursor:
+    """Rows of one DuckDB statement; DuckDB streams them, so that an unread rest is never computed."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        description = cursor.description or []
+        self.columns = tuple(column[0] for column in description)
+        self.types = tuple(_type_name(str(column[1])) for column in description)
+
+    def fetch(self, count: int) -> list[tuple[Any, ...]]:
+        try:
+            return self._cursor.fetchmany(count)
+        except Exception as error:
+            raise _plain(error) from None
+
+    def close(self) -> None:
+        self._cursor.close()
+
+
+def file_version(path: Path, *, header_bytes: int) -> str:
+    """Digest of a file's path, size, modification time and first bytes (both engines count writes there).
+
+    Raises DatabaseOpenError when the file is gone or not readable.
+    """
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            header = file.read(header_bytes)
+    except OSError as error:
+        raise DatabaseOpenError(
+            f"cannot read {path.name}: {error.strerror or 'it is not readable'}"
+        ) from None
+    digest = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\0".encode())
+    digest.update(header)
+    return digest.hexdigest()
+
+
+def _plain(error: Exception) -> EngineError:
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, duckdb.InterruptException):
+        return EngineError("stopped", "the query was interrupted")
+    if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
+        return EngineError("memory", "the query needs more memory than it may use")
+    if isinstance(error, (duckdb.Error, ValueError, TypeError, OverflowError, RuntimeError, ArithmeticError)):
+        return EngineError("query", one_line(str(error)))
+    raise error
+
+
+def _type_name(name: str) -> str:
+    # An ENUM's name lists all its values, which may be thousands, and tells nothing about the type.
+    return "ENUM" if name.startswith("ENUM(") else name.strip('"')
+
+
+def _open_message(message: str) -> str:
+    lowered = message.lower()
+    if "could not set lock" in lowered or "conflicting lock" in lowered:
+        return "another process has it open for writing; close it there and try again"
+    if "not a valid duckdb" in lowered or "corrupt" in lowered or "checksum" in lowered:
+        return "it is damaged or not a DuckDB database file"
+    if "version" in lowered and "storage" in lowered:
+        return "it was written by a DuckDB whose storage version this one cannot read; export it with that version"
+    return one_line(message)

@@ -1,0 +1,183 @@
+"""CSV, TSV, JSON and Parquet files, and folders of them, as one locked DuckDB database.
+
+CSV and JSON are read once into a DuckDB file in the cache (typed and fast afterwards, nothing is parsed under a
+model's query); Parquet files become views over the files where they are. Queries then run on that cached database,
+locked as any other (duckdb_engine.py); of external files only the Parquet files themselves are readable.
+
+The reading happens in a process of its own: `python -m sqlberg.tools.engines.files`, JSON on standard input. It is
+done again when a file's size or modification time changes.
+
+In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned data set)
+is one table. Not covered: files that need options (odd delimiters and encodings are sniffed, nothing more).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..cache import written_whole
+from ..errors import DatabaseOpenError
+
+FORMATS = {
+    "csv": "csv",
+    "tsv": "csv",
+    "parquet": "parquet",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+}
+"""File ending to format; CSV and JSON may also be compressed (`.gz`)."""
+
+_BUILD_SECONDS = 1800
+_BUILD_MEMORY_MB = 2048
+_VERSION = "1"  # of the cached databases: raised when they come out different
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """One table to be: all its files have one format ("csv", "json" or "parquet")."""
+
+    name: str
+    format: str
+    paths: tuple[Path, ...]
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's ending names, None for any other file."""
+    parts = path.name.lower().split(".")[1:]
+    packed = parts[-1:] == ["gz"]
+    found = FORMATS.get(parts[-2] if packed and len(parts) > 1 else parts[-1]) if parts else None
+    return None if packed and found == "parquet" else found
+
+
+def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
+    """The tables that files and sub-folders amount to, in the order of their names."""
+    tables: dict[str, FileTable] = {}
+    for path in files:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if format_of(p) and not p.name.startswith(("_", ".")))
+            formats = {format_of(p) for p in inside}
+            if len(formats) != 1:
+                continue
+            table = FileTable(path.name, str(formats.pop()), tuple(inside))
+        elif format_of(path) and path.is_file():
+            table = FileTable(path.name.split(".")[0] or path.name, str(format_of(path)), (path,))
+        else:
+            continue
+        name, number = table.name, 2
+        while name.lower() in tables:
+            name, number = f"{table.name}_{table.format if number == 2 else number}", number + 1
+        tables[name.lower()] = FileTable(name, table.format, table.paths)
+    return tuple(tables.values())
+
+
+class DataFiles:
+    """Data files seen from the caller's process. `folder`: where their cached database lies."""
+
+    dialect = "duckdb"
+
+    def __init__(self, path: Path, tables: Sequence[FileTable], folder: Path) -> None:
+        self.path = path
+        self.identity = str(path)
+        self.name = path.name.split(".")[0] or path.name
+        self._tables = tuple(tables)
+        self._folder = folder
+
+    def version(self) -> str:
+        digest = hashlib.sha256(f"{_VERSION}\0{self.path}".encode())
+        for table in self._tables:
+            for path in table.paths:
+                try:
+                    status = path.stat()
+                except OSError as error:
+                    raise DatabaseOpenError(f"cannot read {path.name}: {error.strerror}") from None
+                digest.update(f"\0{table.name}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+        return digest.hexdigest()
+
+    def spec(self) -> dict[str, Any]:
+        """Builds the cached database first when there is none of this version. Raises DatabaseOpenError."""
+        target = self._folder / f"files-{self.version()[:24]}.duckdb"
+        if not target.exists():
+            self._build(target)
+        parquet = [str(p) for table in self._tables if table.format == "parquet" for p in table.paths]
+        return {"engine": "duckdb", "path": str(target), "allowed_paths": parquet}
+
+    def _build(self, target: Path) -> None:
+        tables = [[t.name, t.format, [str(p) for p in t.paths]] for t in self._tables]
+        with written_whole(target) as temporary:
+            order = json.dumps({"target": str(temporary), "tables": tables, "memory_mb": _BUILD_MEMORY_MB})
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-P", "-m", __name__],
+                    input=order,
+                    capture_output=True,
+                    text=True,
+                    timeout=_BUILD_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise DatabaseOpenError(
+                    f"reading {self.name} took more than {_BUILD_SECONDS // 60} minutes; convert it to Parquet"
+                ) from None
+            if done.returncode != 0:
+                reason = done.stdout.strip() or "the reader broke down; convert the files to Parquet"
+                raise DatabaseOpenError(f"cannot open {self.name}: {reason}")
+        for old in self._folder.glob("files-*.duckdb"):
+            if old != target:
+                old.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Build a cached database as standard input orders; on failure say why in one line and exit with 1."""
+    import duckdb
+
+    from .messages import one_line
+
+    order = json.load(sys.stdin)
+    target = order["target"]
+    settings = {
+        "memory_limit": f"{order['memory_mb']}MiB",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": os.path.dirname(target),
+    }
+    with duckdb.connect(target, config=settings) as database:
+        for name, kind, paths in order["tables"]:
+            try:
+                _add_table(database, name, kind, paths)
+            except duckdb.Error as error:
+                print(f"{os.path.basename(paths[0])}: {one_line(str(error))}")
+                sys.exit(1)
+
+
+def _add_table(database: Any, name: str, kind: str, paths: list[str]) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+    union = ", union_by_name=true" if len(paths) > 1 else ""
+    if kind == "parquet":
+        database.execute(f"CREATE VIEW {quoted} AS SELECT * FROM read_parquet({files}{union})")
+        return
+    if kind == "json":
+        database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_json({files}{union}, sample_size=-1)")
+        return
+    # A first look at part of the file guesses the types; when a later row disproves them, look at all of it.
+    import duckdb
+
+    try:
+        database.execute(
+            f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=200000)"
+        )
+    except duckdb.ConversionException:
+        database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=-1)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Engine messages for people: one line, no file paths, no memory addresses, bounded in length."""
+
+from __future__ import annotations
+
+import re
+
+# An absolute path of at least two parts, or a Windows drive path. A quoted path may hold spaces.
+_QUOTED_PATH = re.compile(r"""(["'])(?:file:)?(?:/|[A-Za-z]:\\)[^"'\n]*[/\\][^"'\n]*\1""")
+_PATH = re.compile(r"""(?<![\w.:)\]])(?:file:)?(?:/[\w.@+~=-]+){2,}/?|\b[A-Za-z]:\\[^\s"']+""")
+_LONGEST = 500
+
+
+def one_line(message: str) -> str:
+    """The first paragraph of an engine's message, without its "LINE 1: ... ^" excerpt and without paths."""
+    kept = []
+    for line in message.strip().splitlines():
+        if line.startswith("LINE ") or line.startswith("Possible solutions"):
+            break
+        if line.strip():
+            kept.append(line.strip())
+    text = _PATH.sub("<path>", _QUOTED_PATH.sub("<path>", " ".join(kept)))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,111 @@
+"""From what people write (`shop.duckdb`, `x.sqlite`, `folder/`, `a.csv`, `sample`, a URL) to an engine.
+
+Files are told apart by their first bytes, not by their names: a SQLite file called `x.db` or `x.duckdb` opens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from .cache import cache_root, folder_for
+from .engines import Engine
+from .engines.files import FORMATS, DataFiles, find_tables, format_of
+from .errors import DatabaseOpenError
+
+_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_DATABASE_ENDINGS = {".duckdb", ".ddb", ".db", ".db3", ".sqlite", ".sqlite3"}
+
+
+def find_engine(reference: str | Path, cache_dir: Path | None = None) -> Engine:
+    """The engine for a reference. Raises DatabaseOpenError with one line that says what to do."""
+    text = os.fspath(reference).strip()
+    if not text:
+        raise DatabaseOpenError("no database given; name a file, a folder of data files, or `sample`")
+    if text == "sample":
+        return _sample(cache_dir)
+    scheme = _URL.match(text)
+    if scheme:
+        text = _path_of_url(text, scheme[1].lower())
+    path = Path(text).expanduser()
+    shown = text if len(text) <= 200 else "…" + text[-199:]
+    try:
+        if not path.exists():
+            raise DatabaseOpenError(f"there is no file or folder {shown}; check the spelling and the folder")
+        path = path.resolve()
+        return _folder(path, shown, cache_dir) if path.is_dir() else _file(path, shown, cache_dir)
+    except PermissionError:
+        raise DatabaseOpenError(f"{shown} may not be read; ask for read permission on it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no usable path"
+        raise DatabaseOpenError(f"cannot read {shown}: {reason}") from None
+
+
+def _file(path: Path, shown: str, cache_dir: Path | None) -> Engine:
+    from .engines.duckdb_engine import DuckDBFile
+    from .engines.sqlite_engine import SQLiteFile
+
+    if not path.is_file():
+        raise DatabaseOpenError(f"{shown} is no regular file; name a database or data file")
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise DatabaseOpenError(f"{shown} is empty; name a file that holds data")
+    if head.startswith(b"SQLite format 3\0"):
+        return SQLiteFile(path)
+    if head[8:12] == b"DUCK":
+        return DuckDBFile(path)
+    if path.suffix.lower() in _DATABASE_ENDINGS:
+        raise DatabaseOpenError(
+            f"{shown} is neither a DuckDB nor a SQLite file, or it is damaged or encrypted"
+        )
+    if format_of(path) is None:
+        raise DatabaseOpenError(
+            f"{shown} is no file that can be opened; name a DuckDB or SQLite file, or one of {_endings()}"
+        )
+    return _data_files(path, path.parent, [path], cache_dir)
+
+
+def _folder(path: Path, shown: str, cache_dir: Path | None) -> Engine:
+    files = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    if find_tables(path, files):
+        return _data_files(path, path, files, cache_dir)
+    inside = [child.name for child in files if child.suffix.lower() in _DATABASE_ENDINGS]
+    if inside:
+        raise DatabaseOpenError(f"{shown} is a folder; name the database file in it, for example {inside[0]}")
+    raise DatabaseOpenError(f"the folder {shown} holds no data files ({_endings()})")
+
+
+def _data_files(path: Path, root: Path, files: list[Path], cache_dir: Path | None) -> Engine:
+    folder = folder_for(cache_root(cache_dir), str(path))
+    return DataFiles(path, find_tables(root, files), folder)
+
+
+def _sample(cache_dir: Path | None) -> Engine:
+    from .engines.duckdb_engine import DuckDBFile
+    from .sample import build_sample
+
+    path = cache_root(cache_dir) / "sample" / "sample.duckdb"
+    build_sample(path)
+    return DuckDBFile(path, name="sample")
+
+
+def _path_of_url(url: str, scheme: str) -> str:
+    """The file of a `sqlite:///` or `duckdb:///` URL. The URL is never repeated: it may hold a password."""
+    kind = scheme.partition("+")[0]
+    if kind in {"sqlite", "duckdb"}:
+        path = url.partition("://")[2].partition("?")[0]
+        if path.startswith("/") and len(path) > 1:
+            return path[1:]
+        raise DatabaseOpenError(f"write {kind}:///path/to/file, or simply the file's path")
+    if kind == "file":
+        raise DatabaseOpenError("write the file's path instead of a file:// URL")
+    raise DatabaseOpenError(
+        f"{kind} servers cannot be opened by this version of sqlberg; "
+        "export the tables to DuckDB, SQLite, Parquet or CSV and open that"
+    )
+
+
+def _endings() -> str:
+    return ", ".join(f".{ending}" for ending in FORMATS)
