@@ -1,17 +1,13 @@
 """Build the catalog of a database through the access policy, and keep it on disk until either changes.
 
-The order: schema (schema_reading.py) → policy → row counts and statistics (statistics.py) → inferred joins
-(joins.py). What the policy hides is left out before anything is measured: hidden tables and columns are absent,
-keys and joins that need them too, and row filters apply to every figure and sample.
-
-A view may show what the policy hides in its tables: under a restricting policy it is kept only when all that it
-reads is fully visible, or when `allow_tables` names it and it reads nothing hidden or filtered by name.
+The order: schema (schema_reading.py) → policy → row counts and statistics (statistics.py) → inferred
+joins (joins.py). What the policy hides is left out before anything is measured: hidden tables and columns
+are absent, keys and joins that need them too, and row filters apply to every figure and sample.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -24,7 +20,7 @@ from pydantic import TypeAdapter
 
 from .joins import infer_joins
 from .limits import Limits, Result
-from .schema import Catalog, Join, Table
+from .schema import Catalog, Join
 from .schema_reading import Schema, read_schema
 from .statistics import measure_tables
 

@@ -1,9 +1,10 @@
 """What a column amounts to (`kind`): from its declared type, corrected by what it holds.
 
-SQLite stores anything in any column, and CSV imports declare everything as text. So a column of declared text
-whose values are all numbers counts as "number", and a declared number that holds words counts as "text". Dates
-count as "date" only in ISO form ('2024-05-31', '2024-05-31 10:00:00'): other spellings do not sort as dates in
-SQL. Digits with a leading zero ('02139') are codes, not numbers.
+SQLite stores anything in any column, and CSV imports declare everything as text. So a column of declared
+text whose values are all numbers counts as "number", and a declared number that holds words as "text". Text
+counts as "date" only in ISO form ('2024-05-31', '2024-05-31 10:00:00'): other spellings do not sort as dates
+in SQL. Digits with a leading zero ('02139') are codes, not numbers. Types that a database enforces are left
+as they are (`is_enforced`).
 
 `plain_value` turns the database's Python values into what JSON keeps: str, int, float, bool or None.
 """
@@ -20,11 +21,13 @@ from uuid import UUID
 
 from .schema import Kind
 
-_NESTED = re.compile(r"\[|STRUCT|MAP\b|UNION|LIST|ARRAY|JSON|BLOB|BYTEA|BINARY|BIT\b|GEOMETRY|POINT|INTERVAL")
-_BOOLEAN = re.compile(r"^BOOL")
-_DATE = re.compile(r"DATE|TIME|YEAR")
-_TEXT = re.compile(r"CHAR|TEXT|CLOB|STRING|UUID|ENUM|NAME|INET|XML")
-_NUMBER = re.compile(r"INT|REAL|FLOA|DOUB|NUMERIC|DECIMAL|NUMBER|SERIAL|MONEY|\bDEC\b|\bFIXED\b")
+_SPELLINGS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"\[|STRUCT|MAP\b|UNION|LIST|ARRAY|JSON|BLOB|BYTEA|BINARY|BIT\b|POINT|INTERVAL"), "other"),
+    (re.compile(r"^BOOL"), "boolean"),
+    (re.compile(r"CHAR|TEXT|CLOB|STRING|UUID|ENUM|NAME|INET|XML"), "text"),
+    (re.compile(r"INT|REAL|FLOA|DOUB|NUMERIC|DECIMAL|NUMBER|SERIAL|MONEY|\bDEC\b|\bFIXED\b"), "number"),
+    (re.compile(r"DATE|TIME|YEAR"), "date"),
+)
 
 _NUMERAL = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d{1,3})?|[+-]?\.\d+")
 _ISO_DATE = re.compile(
@@ -35,28 +38,27 @@ _ISO_DATE = re.compile(
 def declared_kind(declared: str) -> Kind:
     """The kind that a declared type stands for, in the spellings of the common databases; "" is "other"."""
     spelling = declared.upper().strip()
-    for pattern, kind in (
-        (_NESTED, "other"),
-        (_BOOLEAN, "boolean"),
-        (_TEXT, "text"),
-        (_NUMBER, "number"),
-        (_DATE, "date"),
-    ):
+    for pattern, kind in _SPELLINGS:
         if pattern.search(spelling):
             return kind
     return "other"
 
 
+def is_enforced(dialect: str, declared: str) -> bool:
+    """Whether a column of that type holds nothing else and is no catch-all text."""
+    return dialect != "sqlite" and not declared.upper().startswith(("VARCHAR", "TEXT", "CHAR", "STRING"))
+
+
 def content_kind(values: Iterable[Any]) -> Kind | None:
     """The kind that all of `values` (NULLs aside) have in common; None without values."""
-    kinds = {_value_kind(value) for value in values if value is not None}
-    if not kinds:
-        return None
-    return kinds.pop() if len(kinds) == 1 else ("other" if "other" in kinds else "text")
+    kinds: set[Kind] = {_value_kind(value) for value in values if value is not None}
+    if len(kinds) > 1:
+        return "other" if "other" in kinds else "text"
+    return next(iter(kinds), None)
 
 
 def settled_kind(declared: Kind, values: Sequence[Any]) -> Kind:
-    """The declared kind, corrected by a sample of the column's values (typed databases agree with themselves)."""
+    """The declared kind, corrected by a sample of the column's values."""
     content = content_kind(values)
     if content is None or content == declared or declared == "boolean":
         return declared
@@ -73,7 +75,7 @@ def is_numeral(text: str) -> bool:
 
 
 def plain_value(value: Any) -> Any:
-    """The value as JSON keeps it: dates and times in ISO form, Decimals as numbers, bytes and nested as None."""
+    """The value as JSON keeps it: dates and times in ISO form, Decimals as numbers, nested as None."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -1,15 +1,15 @@
 """How tables join: shortest join paths between two tables, and the smallest join tree over several.
 
-Tables are the nodes of an undirected graph, joins its edges (a join may be walked in both directions, the foreign
-key keeps its own direction). A declared foreign key costs 1; an inferred join costs more, the less sure it is, so
-that it is used where declared keys lead nowhere or make a long way round. Parallel joins between the same two
-tables (home team, away team) give distinct paths.
+Tables are the nodes of an undirected graph, joins its edges (walked in both directions; the foreign key
+keeps its own direction). A declared foreign key costs 1; an inferred join costs more, the less sure it is,
+so that it is used where declared keys lead nowhere or make a long way round. Parallel joins between the
+same two tables (home team, away team) give distinct paths.
 
 Covered: composite keys, self references, tables that are not connected. Not covered: paths that visit a table
 twice through others (a self join through a bridge table).
 
-Differs from Interactive-T2S (arXiv 2408.11062), whose FindShortestPath reports one unweighted path and keeps one
-of several foreign keys between two tables.
+Differs from Interactive-T2S (arXiv 2408.11062), whose FindShortestPath reports one unweighted path and
+keeps one of several foreign keys between two tables.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SLACK = 1.0
 
 @dataclass(frozen=True)
 class JoinPath:
-    """Tables in the order walked, and the join between each two neighbours (`len(joins) == len(tables) - 1`)."""
+    """Tables in the order walked, and the join between each two neighbours (one fewer than tables)."""
 
     tables: tuple[str, ...]
     joins: tuple[Join, ...]
@@ -75,12 +75,12 @@ def join_paths(catalog: Catalog, start: str, end: str, *, limit: int = 3) -> lis
 
 
 def connect(catalog: Catalog, tables: Iterable[str]) -> list[Join] | None:
-    """The joins of a small tree that holds all `tables`, with the bridge tables it needs; None when there is none.
+    """The joins of a small tree that holds all `tables` and the bridge tables it needs; None if unconnected.
 
-    Every join touches a table already reached by those before it, beginning with the first table: written as
-    `FROM first JOIN ... ON ...` the list can be used in order. One table (or the same twice) needs no join: [].
-    Steiner tree by the shortest-path heuristic (Takahashi and Matsuyama 1980), grown from every wanted table in
-    turn and the cheapest kept; within twice the optimum, and exact for two tables.
+    Every join touches a table already reached by those before it, beginning with the first table: written
+    as `FROM first JOIN ... ON ...` the list can be used in order. One table (or one twice) needs none: [].
+    Steiner tree by the shortest-path heuristic (Takahashi and Matsuyama 1980), grown from every wanted table
+    in turn and the cheapest kept: within twice the optimum, exact for two tables.
     Raises KeyError when a table is not in the catalog.
     """
     graph = join_graph(catalog)
@@ -128,9 +128,10 @@ def _build_graph(catalog: Catalog) -> nx.Graph:
             graph.edges[one, other]["joins"].append(join)
         else:
             graph.add_edge(one, other, joins=[join])
-    for _, _, edge in graph.edges(data=True):
-        edge["joins"].sort(key=join_cost)
-        edge["cost"] = join_cost(edge["joins"][0])
+    for edge in graph.edges:
+        joins = graph.edges[edge]["joins"]
+        joins.sort(key=join_cost)
+        graph.edges[edge]["cost"] = join_cost(joins[0])
     return graph
 
 
@@ -150,7 +151,7 @@ def _cheapest_routes(graph: nx.Graph, source: str, target: str) -> Iterator[list
 
 
 def _grown_tree(graph: nx.Graph, root: str, wanted: list[str]) -> list[tuple[str, str]]:
-    """Edges of a tree grown from `root`, each time by the shortest path to the nearest table still missing."""
+    """Edges of a tree grown from `root`, each time by the shortest path to the nearest missing table."""
     reached = {root: None}
     missing = [node for node in wanted if node != root]
     edges: list[tuple[str, str]] = []

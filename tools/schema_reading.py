@@ -1,4 +1,4 @@
-"""Read tables, views, columns, keys and comments from a database's own system tables, in a few bulk statements.
+"""Read tables, views, columns, keys and comments from a database's system tables, in few bulk statements.
 
 Covered: SQLite (shadow tables of virtual tables left out, generated columns kept, foreign keys that name no
 target column, views that no longer work left out) and DuckDB (current schema; comments; views over files).

@@ -1,0 +1,330 @@
+"""Statistics of one big table, counted by the database: a few statements for all its columns together.
+
+1. figures: rows, nulls, range and longest text of every column, over all rows where that is affordable;
+2. frequent values of every column with their counts, over a sample above `SAMPLE_ROWS` rows;
+3. where needed: the numeric range of numbers kept as text, and a check over all rows that a column found
+   categorical in the sample has no other values.
+
+Distinct counts are exact without sampling; else DuckDB's HyperLogLog over all rows, or an estimate from
+the sample. The sample consists of whole blocks of rows spread over the table (DuckDB: system sampling;
+SQLite: runs of rowids), so that it costs the same on a table of any size.
+
+Covered: row filters, views, mixed storage in SQLite columns. Not covered: text beyond 200 characters (shown
+by its beginning, its distinct values not counted); nested and binary columns (null share only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .column_statistics import (
+    CATEGORIES,
+    SAMPLE_CHARS,
+    SAMPLES,
+    estimated_distinct,
+    kind_and_range,
+    number_of,
+    samples_of,
+)
+from .errors import QueryError
+from .kinds import declared_kind, is_enforced, plain_value
+from .limits import Result
+from .schema import Column, Statistics, Table
+
+Read = Callable[[str], Result]
+
+SAMPLE_ROWS = 200_000
+"""Tables of more rows are sampled down to about this many."""
+FULL_SCAN_CELLS = {"duckdb": 300_000_000, "sqlite": 20_000_000}
+"""Up to here counts and ranges are taken over all rows, above over the sample."""
+
+_BLOCKS = 100
+_COLUMNS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """The rows that statistics may read of one table: all, or those of the policy's row filter."""
+
+    table: Table
+    dialect: str
+    row_filter: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """For a FROM clause; the table keeps its name, which the filter may use."""
+        name = quoted(self.table.name)
+        return name if self.row_filter is None else f"(SELECT * FROM {name}{self.where}) AS {name}"
+
+    @property
+    def where(self) -> str:
+        return "" if self.row_filter is None else f" WHERE ({self.row_filter})"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier, whatever letters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def measured_in_sql(read: Read, source: Source) -> Table:
+    """The table (its `rows` known) with kinds and statistics. Raises QueryError, LimitExceeded."""
+    rows = source.table.rows or 0
+    if rows <= SAMPLE_ROWS:
+        measure = _Measure(read, source, everything=source.sql, sample=None)
+    else:
+        affordable = rows * len(source.table.columns) <= FULL_SCAN_CELLS[source.dialect]
+        everything = source.sql if affordable else None
+        measure = _Measure(read, source, everything=everything, sample=_sample_sql(read, source))
+    columns: list[Column] = []
+    for start in range(0, len(source.table.columns), _COLUMNS_AT_ONCE):
+        columns.extend(measure.columns(source.table.columns[start : start + _COLUMNS_AT_ONCE]))
+    return replace(source.table, columns=tuple(columns))
+
+
+@dataclass(frozen=True)
+class _Frequent:
+    """Of one column, in the sample or all rows: most frequent values, distinct values, those seen once."""
+
+    values: tuple[Any, ...] = ()
+    groups: int = 0
+    singles: int = 0
+    present: int = 0
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """How a table is measured: `everything` is all its rows if affordable, `sample` a query for some of them."""
+
+    read: Read
+    source: Source
+    everything: str | None
+    sample: str | None
+
+    def columns(self, columns: Sequence[Column]) -> list[Column]:
+        total, figures = self._figures(columns)
+        frequent = self._frequent(columns, figures)
+        settled = []
+        for column, figure, common in zip(columns, figures, frequent, strict=True):
+            null_share = 1 - figure.present / total if total else 0.0
+            if _is_opaque(column):
+                settled.append(replace(column, kind="other", statistics=Statistics(null_share)))
+                continue
+            if any(isinstance(value, bytes) for value in common.values):
+                settled.append(
+                    replace(column, kind="other", statistics=Statistics(null_share, common.groups))
+                )
+                continue
+            ends = [value for value in (figure.low, figure.high) if value is not None]
+            enforced = is_enforced(self.source.dialect, column.type)
+            kind, low, high = kind_and_range(column.kind, [*common.values, *ends], enforced=enforced)
+            distinct = self._distinct(column, figure, common, null_share)
+            known = common.groups if distinct is None else max(distinct, common.groups)
+            samples, complete = samples_of(common.values[:CATEGORIES], known)
+            statistics = Statistics(null_share, distinct, low, high, samples, complete)
+            settled.append(replace(column, kind=kind, statistics=statistics))
+        return self._with_checked_categories(self._with_numeric_range(settled, figures))
+
+    def _source(self, *, sampled: bool) -> tuple[str, str]:
+        """A WITH clause (or nothing) and what to read FROM: all rows where affordable, or the sample."""
+        if self.sample is None or (self.everything is not None and not sampled):
+            return "", str(self.everything)
+        return f"WITH source AS MATERIALIZED ({self.sample}) ", "source"
+
+    def _figures(self, columns: Sequence[Column]) -> tuple[int, list[_Figure]]:
+        """Rows, and each column's figures, in one statement."""
+        with_clause, source = self._source(sampled=False)
+        estimate = self.source.dialect == "duckdb" and self.sample is not None and self.everything is not None
+        parts = ["count(*)"]
+        for column in columns:
+            name = quoted(column.name)
+            opaque = _is_opaque(column)
+            parts.append(f"count({name})")
+            parts.append(f"approx_count_distinct({name})" if estimate and not opaque else "NULL")
+            parts.extend(("NULL", "NULL") if opaque else self._ends(column))
+            parts.append(f"max(length({name}))" if self._has_length(column) else "0")
+        row = self.read(f"{with_clause}SELECT {', '.join(parts)} FROM {source}").rows[0]
+        return row[0], [_Figure(*row[start : start + 5]) for start in range(1, len(row), 5)]
+
+    def _ends(self, column: Column) -> tuple[str, str]:
+        name = quoted(column.name)
+        if self.source.dialect == "duckdb" and column.type.upper() in ("DOUBLE", "FLOAT"):
+            name = f"CASE WHEN isfinite({name}) THEN {name} END"
+        return f"min({name})", f"max({name})"
+
+    def _has_length(self, column: Column) -> bool:
+        if _is_opaque(column):
+            return False
+        return self.source.dialect == "sqlite" or column.type.upper().startswith("VARCHAR")
+
+    def _frequent(self, columns: Sequence[Column], figures: Sequence[_Figure]) -> list[_Frequent]:
+        """The most frequent values of all columns in one statement."""
+        with_clause, source = self._source(sampled=True)
+        typed = self.source.dialect == "duckdb"
+        branches = []
+        for number, (column, figure) in enumerate(zip(columns, figures, strict=True)):
+            if not figure.present or _is_opaque(column):
+                continue
+            name = value = quoted(column.name)
+            if (figure.longest or 0) > SAMPLE_CHARS:
+                value = f"substr({name}, 1, {SAMPLE_CHARS})"
+            present = f"FROM {source} WHERE {name} IS NOT NULL"
+            grouped = f"SELECT {value} AS v, count(*) AS n {present} GROUP BY 1"
+            shown = "CAST(v AS VARCHAR)" if typed else "v"  # DuckDB: one type for all columns' values
+            branches.append(
+                f"SELECT * FROM (SELECT {number} AS i, {shown} AS v, count(*) OVER () AS groups, "
+                "sum(CASE WHEN n = 1 THEN 1 ELSE 0 END) OVER () AS singles, sum(n) OVER () AS present "
+                f"FROM ({grouped}) AS g ORDER BY n DESC, g.v LIMIT {CATEGORIES + 1}) AS f"
+            )
+        if not branches:
+            return [_Frequent() for _ in columns]
+        found: dict[int, list[tuple[Any, ...]]] = {}
+        for row in self.read(with_clause + " UNION ALL ".join(branches)).rows:
+            found.setdefault(int(row[0]), []).append(row)
+        frequent = []
+        for number, column in enumerate(columns):
+            rows = found.get(number)
+            if rows is None:
+                frequent.append(_Frequent())
+                continue
+            values = tuple(_typed_value(column, row[1]) if typed else row[1] for row in rows)
+            frequent.append(_Frequent(values, *(int(figure) for figure in rows[0][2:5])))
+        return frequent
+
+    def _distinct(
+        self, column: Column, figure: _Figure, frequent: _Frequent, null_share: float
+    ) -> int | None:
+        if (figure.longest or 0) > SAMPLE_CHARS and frequent.groups < frequent.present:
+            return None  # grouped by their beginnings only
+        if self.sample is None:
+            return frequent.groups
+        present = round((1 - null_share) * (self.source.table.rows or 0))
+        if self.source.table.primary_key == (column.name,):
+            return present
+        if figure.distinct is None:
+            return estimated_distinct(frequent.groups, frequent.singles, frequent.present, present)
+        # HyperLogLog errs by a few percent: too coarse where the sample itself has seen every value often.
+        exact = frequent.groups <= CATEGORIES and not frequent.singles
+        return frequent.groups if exact else max(frequent.groups, min(figure.distinct, present))
+
+    def _with_numeric_range(self, columns: Sequence[Column], figures: Sequence[_Figure]) -> list[Column]:
+        """Numbers kept as text: their range as numbers; back to text when some value is no number."""
+        asked = [
+            column
+            for column, figure in zip(columns, figures, strict=True)
+            if column.kind == "number" and (isinstance(figure.low, str) or isinstance(figure.high, str))
+        ]
+        if not asked:
+            return list(columns)
+        with_clause, source = self._source(sampled=False)
+        parts = []
+        for column in asked:
+            number = _NUMERIC[self.source.dialect].format(name=quoted(column.name))
+            parts.extend(
+                (f"min({number})", f"max({number})", f"count({number})", f"count({quoted(column.name)})")
+            )
+        row = self.read(f"{with_clause}SELECT {', '.join(parts)} FROM {source}").rows[0]
+        ranges = {column.name: row[4 * place : 4 * place + 4] for place, column in enumerate(asked)}
+        return [
+            _with_range(column, *ranges[column.name]) if column.name in ranges else column
+            for column in columns
+        ]
+
+    def _with_checked_categories(self, columns: Sequence[Column]) -> list[Column]:
+        """Of a sampled table: columns are categorical only when no row has another value."""
+        asked = [
+            column for column in columns if column.statistics.samples_complete and column.statistics.samples
+        ]
+        if self.sample is None or not asked:
+            return list(columns)
+        others: set[str] = {column.name for column in asked}
+        if self.everything is not None:
+            parts = []
+            for column in asked:
+                known = ", ".join(_literal(value) for value in column.statistics.samples)
+                name = quoted(column.name)
+                parts.append(f"max(CASE WHEN {name} IS NULL OR {name} IN ({known}) THEN 0 ELSE 1 END)")
+            row = self.read(f"SELECT {', '.join(parts)} FROM {self.everything}").rows[0]
+            others = {column.name for column, other in zip(asked, row, strict=True) if other}
+        return [_not_categorical(column) if column.name in others else column for column in columns]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One column, as the first statement counted it."""
+
+    present: int
+    distinct: int | None
+    low: Any
+    high: Any
+    longest: int | None
+
+
+_NUMERIC = {
+    "duckdb": "TRY_CAST({name} AS DOUBLE)",
+    "sqlite": (
+        "CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} WHEN {name} GLOB '*[0-9]*' "
+        "AND {name} NOT GLOB '*[^-+.0-9eE]*' THEN CAST({name} AS REAL) END"
+    ),
+}
+
+
+def _with_range(column: Column, low: Any, high: Any, numbers: int, present: int) -> Column:
+    if numbers < present and declared_kind(column.type) != "number":
+        return replace(column, kind="text", statistics=replace(column.statistics, minimum=None, maximum=None))
+    ends = [int(end) if isinstance(end, float) and end.is_integer() else end for end in (low, high)]
+    minimum, maximum = (plain_value(end) for end in ends)
+    return replace(column, statistics=replace(column.statistics, minimum=minimum, maximum=maximum))
+
+
+def _not_categorical(column: Column) -> Column:
+    statistics = column.statistics
+    return replace(
+        column, statistics=replace(statistics, samples=statistics.samples[:SAMPLES], samples_complete=False)
+    )
+
+
+def _is_opaque(column: Column) -> bool:
+    """Nested and binary columns, whose values are neither compared nor shown."""
+    return bool(column.type) and declared_kind(column.type) == "other"
+
+
+def _typed_value(column: Column, text: str | None) -> Any:
+    """DuckDB's text of a value as the value it stands for; dates stay in ISO form."""
+    if text is None:
+        return None
+    if column.kind == "number":
+        return number_of(text)
+    return text == "true" if column.kind == "boolean" else text
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _sample_sql(read: Read, source: Source) -> str:
+    """A query for about `SAMPLE_ROWS` rows in blocks spread over the table."""
+    table, where = source.table, source.where
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    name = quoted(table.name)
+    if source.dialect == "duckdb":
+        share = 100 * SAMPLE_ROWS / (table.rows or 1)
+        return f"SELECT {columns} FROM {name} TABLESAMPLE system({share:.6f} PERCENT) REPEATABLE (42){where}"
+    first_rows = f"SELECT {columns} FROM {name}{where} LIMIT {SAMPLE_ROWS}"
+    if table.is_view or table.column("rowid") is not None:
+        return first_rows
+    try:
+        ends = f"SELECT (SELECT min(rowid) FROM {name}), (SELECT max(rowid) FROM {name})"
+        low, high = read(ends).rows[0]
+    except QueryError:  # a table WITHOUT ROWID
+        return first_rows
+    step = (high - low) // _BLOCKS + 1
+    condition = f"{where} AND" if where else " WHERE"
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {columns} FROM {name}{condition} rowid >= {start} AND rowid < {start + step} "
+        f"ORDER BY rowid LIMIT {SAMPLE_ROWS // _BLOCKS})"
+        for start in range(low, high + 1, step)
+    )
