@@ -81,7 +81,7 @@ class Child:
             raise BrokenFrame("the child is gone") from None
 
     def answer(self) -> tuple[Any, ...]:
-        """The next message. Raises Stopped (out of time or cancelled; stopped by now) or BrokenFrame (it died)."""
+        """The next message. Raises Stopped (out of time or cancelled) or BrokenFrame (the child died)."""
         self._midway = False
         length = body_length(self._read(4))
         message = unpack(self._read(length))
@@ -133,7 +133,7 @@ class Child:
                 return
 
     def _stop(self, why: str) -> None:
-        """Interrupt, wait a moment for the statement to end, and kill the child if it does not. Raises Stopped."""
+        """Interrupt, wait a moment for the statement to end, else kill the child. Raises Stopped."""
         if self._stopping or self._midway:
             self.kill()
             raise Stopped(self._stopping or why)

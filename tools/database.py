@@ -1,4 +1,4 @@
-"""A `Database`: one read-only, limited, locked database behind one access policy. Everything above goes through it.
+"""A `Database`: one read-only, limited, locked database behind one access policy; all above goes through it.
 
     with open_database("shop.duckdb") as database:
         result = database.execute("SELECT count(*) FROM orders")
@@ -41,11 +41,12 @@ def open_database(
 ) -> Database:
     """Open a database for reading.
 
-    reference: a DuckDB or SQLite file, a CSV, TSV, JSON or Parquet file, a folder of such files, or "sample" (the
-        bundled shop). policy: what may be read (default: everything). limits: of every query (default: `Limits()`).
+    reference: a DuckDB or SQLite file, a CSV, TSV, JSON or Parquet file, a folder of such files, or
+        "sample" (the bundled shop). policy: what may be read (default: everything).
+    limits: of every query (default: `Limits()`).
     cache_dir: where catalogs and indexes are kept (default: $SQLBERG_CACHE or the user's cache folder).
-    embedder: makes the column search semantic. progress: show progress bars while catalog and indexes are built.
-    Raises DatabaseOpenError.
+    embedder: makes the column search semantic. progress: show progress bars while catalog and indexes are
+    built. Raises DatabaseOpenError.
     """
     return Database(
         find_engine(reference, cache_dir),
@@ -95,7 +96,7 @@ class Database:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the database's content and with the policy. Raises DatabaseOpenError when it is gone."""
+        """Changes with the content and with the policy. Raises DatabaseOpenError when the file is gone."""
         parts = f"{self._engine.version()}\0{self.policy.digest()}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
@@ -106,7 +107,7 @@ class Database:
 
     @property
     def catalog(self) -> Catalog:
-        """What the policy lets the caller see; built on first use, kept on disk, built anew after a change."""
+        """What the policy lets the caller see; built on first use, kept on disk, renewed after a change."""
         with self._lock:
             fingerprint = self.fingerprint
             if self._catalog is None or self._built_for != fingerprint:
@@ -129,16 +130,24 @@ class Database:
     @property
     def values(self) -> ValueIndex:
         """Search over the stored values that are names or categories."""
+        from .value_reading import INDEX_LIMITS
         from .values import ValueIndex
 
         with self._lock:
-            _ = self.catalog
+            catalog = self.catalog
             if self._values is None:
-                self._values = ValueIndex(self)
+                filters = {table.name: self.policy.row_filter(table.name) for table in catalog.tables}
+                self._values = ValueIndex.open(
+                    catalog,
+                    lambda sql: self.read(sql, limits=INDEX_LIMITS),
+                    cache_dir=self.cache_folder,
+                    row_filters={table: rule for table, rule in filters.items() if rule},
+                    progress=self.progress,
+                )
             return self._values
 
     def check(self, sql: str) -> Guarded:
-        """What of `sql` would run: one reading statement, regenerated. Raises QueryRefused or NotPermitted."""
+        """What of `sql` would run: one statement, regenerated. Raises QueryRefused or NotPermitted."""
         from .guard import guard
 
         return guard(sql, self.catalog, self.policy)

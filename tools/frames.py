@@ -1,7 +1,7 @@
 """Messages between the sandbox's parent and child: length-prefixed frames of values over pipes.
 
-The child runs an engine that model-written SQL may have broken, so the parent never unpickles freely: `unpack`
-builds plain values and the listed classes only, and refuses a frame longer than `LONGEST`.
+The child runs an engine that model-written SQL may have broken, so the parent never unpickles freely:
+`unpack` builds plain values and the listed classes only, and refuses a frame longer than `LONGEST`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pack(message: Any) -> memoryview:
 
 
 def unpack(body: bytes) -> Any:
-    """The message of a frame's body: None, bool, int, float, str, bytes, tuple, list, dict, and listed classes."""
+    """The message of a frame's body. Raises BrokenFrame for anything but values we send."""
     try:
         return _Unpickler(io.BytesIO(body)).load()
     except BrokenFrame:

@@ -1,6 +1,7 @@
 """From what people write (`shop.duckdb`, `x.sqlite`, `folder/`, `a.csv`, `sample`, a URL) to an engine.
 
-Files are told apart by their first bytes, not by their names: a SQLite file called `x.db` or `x.duckdb` opens.
+Files are told apart by their first bytes, not by their names: a SQLite file called `x.db` or `x.duckdb`
+opens.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The sandbox: model-written SQL runs in warm child processes with hard limits, a real kill and cancellation.
 
-What is covered: a statement never runs in the caller's process. It is interrupted at its deadline and its process
-killed 0.4 s later if need be; so it is on cancellation and Ctrl-C. Memory is limited by the child's address space,
-the result by rows, columns, cells and total weight, cut in the child. A child that dies costs its one statement.
+What is covered: a statement never runs in the caller's process. It is interrupted at its deadline and its
+process killed 0.4 s later if need be; so it is on cancellation and Ctrl-C. Memory is limited by the
+child's address space, the result by rows, columns, cells and total weight, cut in the child. A child that
+dies costs its one statement.
 What is not covered: CPU use within the time limit, and what the engine's lock must refuse (tools/engines).
 
 Cost: 0.1 to 0.3 ms over direct execution for a tiny statement on a warm child.
@@ -35,7 +36,8 @@ _sandboxes: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 
 class Sandbox:
-    """A pool of children for one database. Thread-safe: callers beyond `most` wait their turn, first come first.
+    """A pool of children for one database. Thread-safe: callers beyond `most` wait their turn, first come
+    first.
 
     warm: children kept ready. most: children at once.
     """
@@ -82,6 +84,8 @@ class Sandbox:
             child.ask(_request(sql, limits, parameters, trusted), limits.seconds, cancel)
             result, worn = _collect(child, sql)
             clean = not worn
+            if not trusted:  # a model's next statement may cost this child: have a spare one
+                self._refill_later(limits.memory_mb)
             return result
         except _Failed as failure:
             clean = failure.kind != "memory"
@@ -210,15 +214,21 @@ class Sandbox:
         child.kill()
         with _lock:
             self._forget(child)
-            refill = False
             if self._waiting and not self._closed:
                 self._alive += 1
                 self._waiting.popleft().came.set()  # without a child: it starts its own
-            elif memory_mb is not None and not self._closed and self._alive < self._warm:
-                self._alive += 1
-                refill = True
-        if refill:
-            threading.Thread(target=self._refill, args=(memory_mb,), daemon=True).start()
+        if memory_mb is not None:
+            self._refill_later(memory_mb)
+
+    def _refill_later(self, memory_mb: int) -> None:
+        """Start a child in the background if there are fewer than `warm`."""
+        if self._alive >= self._warm:  # the usual case costs no lock
+            return
+        with _lock:
+            if self._closed or self._alive >= self._warm:
+                return
+            self._alive += 1
+        threading.Thread(target=self._refill, args=(memory_mb,), daemon=True).start()
 
     def _refill(self, memory_mb: int) -> None:
         child = self._spawn()

@@ -1,7 +1,7 @@
 """Cutting rows to size where they are fetched (in the sandbox child), so that no big value ever travels.
 
-A cell is cut to `cell_chars` characters or bytes; of a nested list, tuple or dict as many items are kept as fit.
-The weight of what is kept is counted in bytes of memory as the parent will hold it.
+A cell is cut to `cell_chars` characters or bytes; of a nested list, tuple or dict as many items are kept
+as fit. The weight of what is kept is counted in bytes of memory as the parent will hold it.
 """
 
 from __future__ import annotations

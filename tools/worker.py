@@ -1,12 +1,12 @@
 """The sandbox's child: opens one database, locked, and runs one statement after another under hard limits.
 
-Started by tools/child.py as `python -m sqlberg.tools.worker CONTROL_FD`; not meant to be run by hand. It reads
-requests on standard input and answers on standard output (tools/frames.py); on CONTROL_FD come the numbers of
-requests to interrupt, and its end tells that the parent is gone.
+Started by tools/child.py as `python -m sqlberg.tools.worker CONTROL_FD`; not meant to be run by hand. It
+reads requests on standard input and answers on standard output (tools/frames.py); on CONTROL_FD come the
+numbers of requests to interrupt, and its end tells that the parent is gone.
 
-What is covered: address space (RLIMIT_AS) on top of what the opened engine needs at rest, no core dump, no byte
-written to any file (RLIMIT_FSIZE 0), a kernel timer that ends the process when even the parent fails to, rows,
-columns, cells and total size cut while fetching in batches.
+What is covered: address space (RLIMIT_AS) on top of what the opened engine needs at rest, no core dump, no
+byte written to any file (RLIMIT_FSIZE 0), a kernel timer that ends the process when even the parent fails
+to, rows, columns, cells and total size cut while fetching in batches.
 What is not covered: on systems without /proc the address space is not limited.
 """
 

@@ -4,11 +4,12 @@ An engine has two halves that meet only through a JSON dict, the spec:
 
 - `Engine` lives in the caller's process. It knows where the database is and notices when it changed; it never
   opens it.
-- `Connection` lives in a sandbox child (tools/worker.py). It opens the spec read-only and locked, and runs one
+- `Connection` lives in a sandbox child (tools/worker.py). It opens the spec read-only and locked, and runs
+one
   statement at a time. `connect` finds it by the spec's "engine".
 
-A server database joins by adding one file here with both halves and one line to `_CONNECTIONS`. The schema, too,
-is read through a `Connection`, by trusted statements of our own (tools/catalog.py).
+A server database joins by adding one file here with both halves and one line to `_CONNECTIONS`. The
+schema, too, is read through a `Connection`, by trusted statements of our own (tools/catalog.py).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Engine(Protocol):
         ...
 
     def version(self) -> str:
-        """A digest that changes when the content changes. Cheap (no query): it is asked before each statement.
+        """A digest that changes when the content changes. Cheap (no query): it is asked before each
+        statement.
 
         Raises DatabaseOpenError when the database is gone.
         """
@@ -88,8 +90,8 @@ class Connection(Protocol):
 class EngineError(Exception):
     """The engine's refusal in plain words, one line, without file paths.
 
-    kind: "query" (the statement is wrong), "memory" (it wanted more than it may use), "stopped" (interrupted),
-    "refused" (not a single reading statement), "open" (the database cannot be opened).
+    kind: "query" (the statement is wrong), "memory" (it wanted more than it may use), "stopped"
+    (interrupted), "refused" (not a single reading statement), "open" (the database cannot be opened).
     """
 
     def __init__(self, kind: str, message: str) -> None:

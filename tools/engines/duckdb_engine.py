@@ -1,13 +1,14 @@
 """DuckDB, locked: the file is opened read-only, and SQL reaches no other file, network, extension or setting.
 
-What is covered: the six settings below refuse every file and network function, COPY, ATTACH, INSTALL, SET and the
-caller's Python variables (tried with DuckDB 2.0). Each statement runs on a fresh cursor, so that nothing temporary
-(views, macros, prepared statements, variables) survives it, and only a single SELECT is run at all.
+What is covered: the six settings below refuse every file and network function, COPY, ATTACH, INSTALL, SET
+and the caller's Python variables (tried with DuckDB 2.0). Each statement runs on a fresh cursor, so that
+nothing temporary (views, macros, prepared statements, variables) survives it, and only a single SELECT is
+run at all.
 What is not covered: DuckDB's own limits are soft (a long kernel ignores `interrupt`, list functions ignore
 `memory_limit`). The child process around it holds the hard ones: tools/sandbox.py.
 
-One thread per child: rows come in the same order and floating-point sums in the same digits every time, and the
-address-space limit need not reserve stacks. Concurrency comes from several children.
+One thread per child: rows come in the same order and floating-point sums in the same digits every time,
+and the address-space limit need not reserve stacks. Concurrency comes from several children.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class DuckDBConnection:
     """A locked DuckDB database in a sandbox child."""
 
     def __init__(self, spec: dict[str, Any], memory_mb: int) -> None:
-        settings = {**_LOCKED, "memory_limit": f"{memory_mb}MiB"}
+        settings: dict[str, Any] = {**_LOCKED, "memory_limit": f"{memory_mb}MiB"}
         if spec.get("allowed_paths"):
             settings["allowed_paths"] = spec["allowed_paths"]
         try:
@@ -154,5 +155,5 @@ def _open_message(message: str) -> str:
     if "not a valid duckdb" in lowered or "corrupt" in lowered or "checksum" in lowered:
         return "it is damaged or not a DuckDB database file"
     if "version" in lowered and "storage" in lowered:
-        return "it was written by a DuckDB whose storage version this one cannot read; export it with that version"
+        return "it needs another version of DuckDB; export it with the version that wrote it"
     return one_line(message)

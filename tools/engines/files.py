@@ -1,14 +1,16 @@
 """CSV, TSV, JSON and Parquet files, and folders of them, as one locked DuckDB database.
 
-CSV and JSON are read once into a DuckDB file in the cache (typed and fast afterwards, nothing is parsed under a
-model's query); Parquet files become views over the files where they are. Queries then run on that cached database,
-locked as any other (duckdb_engine.py); of external files only the Parquet files themselves are readable.
+CSV and JSON are read once into a DuckDB file in the cache (typed and fast afterwards, nothing is parsed
+under a model's query); Parquet files become views over the files where they are. Queries then run on that
+cached database, locked as any other (duckdb_engine.py); of external files only the Parquet files
+themselves are readable.
 
-The reading happens in a process of its own: `python -m sqlberg.tools.engines.files`, JSON on standard input. It is
-done again when a file's size or modification time changes.
+The reading happens in a process of its own: `python -m sqlberg.tools.engines.files`, JSON on standard
+input. It is done again when a file's size or modification time changes.
 
-In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned data set)
-is one table. Not covered: files that need options (odd delimiters and encodings are sniffed, nothing more).
+In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned
+data set) is one table. Not covered: files that need options (odd delimiters and encodings are sniffed,
+nothing more).
 """
 
 from __future__ import annotations
@@ -125,7 +127,7 @@ class DataFiles:
                 )
             except subprocess.TimeoutExpired:
                 raise DatabaseOpenError(
-                    f"reading {self.name} took more than {_BUILD_SECONDS // 60} minutes; convert it to Parquet"
+                    f"reading {self.name} takes over {_BUILD_SECONDS // 60} minutes; convert it to Parquet"
                 ) from None
             if done.returncode != 0:
                 reason = done.stdout.strip() or "the reader broke down; convert the files to Parquet"

@@ -14,7 +14,7 @@ def one_line(message: str) -> str:
     """The first paragraph of an engine's message, without its "LINE 1: ... ^" excerpt and without paths."""
     kept = []
     for line in message.strip().splitlines():
-        if line.startswith("LINE ") or line.startswith("Possible solutions"):
+        if line.startswith(("LINE ", "Possible solutions")):
             break
         if line.strip():
             kept.append(line.strip())

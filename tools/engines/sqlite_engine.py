@@ -3,11 +3,11 @@
 What is covered: the authorizer allows SELECT, reading the tables of the schema, functions from a list, and
 recursion; all else is denied when the statement is prepared (ATTACH, PRAGMA, writes, `sqlite_master`,
 `pragma_*` and other virtual tables). `mode=ro` alone is not enough: `PRAGMA query_only=0` and ATTACH undo it.
-What is not covered: one long opcode (`printf('%.*c', 3e8, 'x')`) ignores `interrupt`; the child process around it
-(tools/sandbox.py) is killed then.
+What is not covered: one long opcode (`printf('%.*c', 3e8, 'x')`) ignores `interrupt`; the child process
+around it (tools/sandbox.py) is killed then.
 
-Nothing is created beside the file: a database in WAL mode without its log is opened as immutable (and reopened
-when its version changes), one with a live log is joined through the writer's own shared memory.
+Nothing is created beside the file: a database in WAL mode without its log is opened as immutable (and
+reopened when its version changes), one with a live log is joined through the writer's own shared memory.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ from .messages import one_line
 _MIB = 1 << 20
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 
-# Scalar, aggregate, window, date, mathematical and JSON functions that neither read outside nor change anything.
+# Scalar, aggregate, window, date, mathematical and JSON functions that neither read outside nor change
+# anything.
 _FUNCTIONS = frozenset(
     """
-    abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling changes char coalesce concat concat_ws cos cosh
-    count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp
+    abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws cos
+    cosh count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp
     first_value floor format glob group_concat hex ifnull iif if instr json json_array json_array_insert
-    json_array_length json_error_position json_extract json_group_array json_group_object json_insert json_object
-    json_patch json_pretty json_quote json_remove json_replace json_set json_type json_valid jsonb jsonb_array
-    jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object jsonb_patch jsonb_remove
-    jsonb_replace jsonb_set julianday lag last_value lead length like likelihood likely ln log log10 log2 lower
-    ltrim max median min mod nth_value ntile nullif octet_length percent_rank percentile percentile_cont
-    percentile_disc pi pow power printf quote radians random randomblob rank regexp replace round row_number rtrim
-    sign sin sinh soundex sqrt string_agg strftime subtype substr substring sum tan tanh time timediff total
-    trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely upper zeroblob
-    -> ->> match bm25 highlight snippet matchinfo offsets
-    """.split()
+    json_array_length json_error_position json_extract json_group_array json_group_object json_insert
+    json_object json_patch json_pretty json_quote json_remove json_replace json_set json_type json_valid
+    jsonb jsonb_array jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object
+    jsonb_patch jsonb_remove jsonb_replace jsonb_set julianday lag last_value lead length like likelihood
+    likely ln log log10 log2 lower ltrim max median min mod nth_value ntile nullif octet_length
+    percent_rank percentile percentile_cont percentile_disc pi pow power printf quote radians random
+    randomblob rank regexp replace round row_number rtrim sign sin sinh soundex sqrt string_agg strftime
+    subtype substr substring sum tan tanh time timediff total trim trunc typeof unhex unicode unistr
+    unistr_quote unixepoch unlikely upper zeroblob -> ->> match bm25 highlight snippet matchinfo offsets
+    """.split()  # noqa: SIM905
 )
 _TABLE_FUNCTIONS = frozenset({"json_each", "json_tree"})
 
@@ -137,7 +138,8 @@ def _open(path: Path, memory_mb: int) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    # Text that is not UTF-8 is real in old files: shown with replacement characters, it must not stop a query.
+    # Text that is not UTF-8 is real in old files: shown with replacement characters, it must not stop a
+    # query.
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     for pragma in (
         f"hard_heap_limit={memory_mb * _MIB}",
