@@ -1,0 +1,264 @@
+"""sqlglot's dialects made faithful: what is parsed is written back as it was, never translated.
+
+sqlglot is built to translate, so even from DuckDB to DuckDB it renames functions, rewrites casts, dates and
+array indexes. The guard must run what the caller wrote, so its dialects differ from sqlglot's in this way:
+
+- every function call stays a plain call with the name and the arguments as written (`Anonymous`), except the few
+  with a grammar of their own (`CAST`, `EXTRACT`, `TRIM(... FROM ...)`, ...);
+- SQLite's `CAST` keeps the type as spelled (the spelling decides the affinity), and a unary `+` is kept;
+- JSON paths, array indexes and interval amounts are left alone;
+- no statement but a query is known to the parser: anything else is a syntax error;
+- the parser counts its steps and gives up after `MAX_STEPS` (backtracking must not become a denial of service).
+
+Covered: the dialects "duckdb" and "sqlite". Not covered: all others, for which `faithful_dialect` raises KeyError.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from sqlglot import exp, generator, parser
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.generators.duckdb import DuckDBGenerator
+from sqlglot.generators.sqlite import SQLiteGenerator
+from sqlglot.parsers.duckdb import DuckDBParser
+from sqlglot.parsers.sqlite import SQLiteParser
+from sqlglot.tokens import TokenType
+
+MAX_STEPS = 60_000
+"""Tokens the parser may step over, backtracking included, before it gives up."""
+
+
+class TooMuchWork(Exception):
+    """The parser stepped over more than `MAX_STEPS` tokens."""
+
+
+class UnaryPlus(exp.Unary):
+    """`+x`. In SQLite it takes the affinity off a column, so it must not be dropped."""
+
+
+class TrimFrom(exp.Expression, exp.Func):
+    """`TRIM([BOTH | LEADING | TRAILING] [characters] FROM this)`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": False, "position": False}
+
+
+class PositionIn(exp.Expression, exp.Func):
+    """`POSITION(this IN expression)`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class SubstringFrom(exp.Expression, exp.Func):
+    """`SUBSTRING(this FROM start [FOR length])`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "start": False, "length": False}
+
+
+def _call(self: parser.Parser, name: str) -> exp.Expr:
+    return self.expression(exp.Anonymous(this=name, expressions=self._parse_function_args(alias=True)))
+
+
+def _parse_trim(self: parser.Parser) -> exp.Expr:
+    index, name = self._index, self._tokens[self._index - 2].text
+    position = self._prev.text.upper() if self._match_texts(self.TRIM_TYPES) else None
+    characters = None if self._match(TokenType.FROM, advance=False) else self._parse_bitwise()
+    if self._match(TokenType.FROM):
+        return self.expression(TrimFrom(this=self._parse_bitwise(), expression=characters, position=position))
+    self._retreat(index)
+    return _call(self, name)
+
+
+def _parse_position(self: parser.Parser) -> exp.Expr:
+    index, name = self._index, self._tokens[self._index - 2].text
+    part = self._parse_bitwise()
+    if self._match(TokenType.IN):
+        return self.expression(PositionIn(this=part, expression=self._parse_bitwise()))
+    self._retreat(index)
+    return _call(self, name)
+
+
+def _parse_substring(self: parser.Parser) -> exp.Expr:
+    index, name = self._index, self._tokens[self._index - 2].text
+    text = self._parse_bitwise()
+    start = self._parse_bitwise() if self._match(TokenType.FROM) else None
+    length = self._parse_bitwise() if self._match(TokenType.FOR) else None
+    if start or length:
+        return self.expression(SubstringFrom(this=text, start=start, length=length))
+    self._retreat(index)
+    return _call(self, name)
+
+
+def _parse_cast_as_spelled(self: parser.Parser) -> exp.Expr:
+    this = self._parse_disjunction()
+    if not self._match(TokenType.ALIAS):
+        self.raise_error("Expected AS after CAST")
+    start = self._curr
+    depth = 0
+    while self._curr and not (depth == 0 and self._curr.token_type == TokenType.R_PAREN):
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(self._curr.token_type, 0)
+        self._advance()
+    kind = self._find_sql(start, self._prev)
+    if not re.fullmatch(r"[A-Za-z_][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?\s*", kind, re.ASCII):
+        self.raise_error("Expected a type name after CAST(... AS")
+    return self.expression(exp.Cast(this=this, to=exp.DataType(this=exp.DType.USERDEFINED, kind=kind)))
+
+
+def _parse_pivot_statement(self: parser.Parser) -> exp.Expr:
+    pivot = self._parse_simplified_pivot(is_unpivot=self._prev.token_type == TokenType.UNPIVOT or None)
+    if not self._match_set(self.QUERY_MODIFIER_TOKENS, advance=False):
+        return pivot
+    # sqlglot knows no ORDER BY and LIMIT after a PIVOT statement.
+    return self._parse_query_modifiers(exp.select("*").from_(exp.Subquery(this=pivot), copy=False))
+
+
+def _unary_plus(self: parser.Parser) -> exp.Expr:
+    return self.expression(UnaryPlus(this=self._parse_unary()))
+
+
+Parse = Callable[[Any], exp.Expr | None]
+
+
+class _Steps(parser.Parser):
+    """Counts the steps of the parser it is mixed into."""
+
+    _steps = 0
+
+    def _advance(self, times: int = 1) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise TooMuchWork
+        super()._advance(times)
+
+
+class _DuckDBParser(_Steps, DuckDBParser):
+    FUNCTIONS: ClassVar[dict[str, Callable]] = {}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable]] = {
+        "CAST": lambda self: self._parse_cast(True),
+        "TRY_CAST": lambda self: self._parse_cast(False, safe=True),
+        "EXTRACT": lambda self: self._parse_extract(),
+        "POSITION": _parse_position,
+        "SUBSTRING": _parse_substring,
+        "TRIM": _parse_trim,
+    }
+    NO_PAREN_FUNCTIONS: ClassVar[dict] = {
+        TokenType.CURRENT_DATE: exp.CurrentDate,
+        TokenType.CURRENT_TIME: exp.CurrentTime,
+        TokenType.CURRENT_TIMESTAMP: exp.CurrentTimestamp,
+        TokenType.LOCALTIME: exp.Localtime,
+        TokenType.LOCALTIMESTAMP: exp.Localtimestamp,
+    }
+    NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Parse]] = {
+        "@": lambda self: self.expression(exp.Anonymous(this="abs", expressions=[self._parse_bitwise()])),
+        "ANY": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
+        "CASE": lambda self: self._parse_case(),
+        "MAP": lambda self: self._parse_map(),
+    }
+    STATEMENT_PARSERS: ClassVar[dict[TokenType, Parse]] = {
+        TokenType.PIVOT: _parse_pivot_statement,
+        TokenType.UNPIVOT: _parse_pivot_statement,
+        TokenType.SEMICOLON: lambda self: exp.Semicolon(),
+    }
+    UNARY_PARSERS: ClassVar[dict[TokenType, Parse]] = {
+        **DuckDBParser.UNARY_PARSERS,
+        TokenType.PLUS: _unary_plus,
+    }
+
+
+class _SQLiteParser(_Steps, SQLiteParser):
+    FUNCTIONS: ClassVar[dict[str, Callable]] = {}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable]] = {"CAST": _parse_cast_as_spelled}
+    NO_PAREN_FUNCTIONS: ClassVar[dict] = {
+        TokenType.CURRENT_DATE: exp.CurrentDate,
+        TokenType.CURRENT_TIME: exp.CurrentTime,
+        TokenType.CURRENT_TIMESTAMP: exp.CurrentTimestamp,
+    }
+    NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Parse]] = {"CASE": lambda self: self._parse_case()}
+    ADD_JOIN_ON_TRUE = False
+    STATEMENT_PARSERS: ClassVar[dict[TokenType, Parse]] = {TokenType.SEMICOLON: lambda self: exp.Semicolon()}
+    UNARY_PARSERS: ClassVar[dict[TokenType, Parse]] = {
+        **SQLiteParser.UNARY_PARSERS,
+        TokenType.PLUS: _unary_plus,
+    }
+
+
+def _unary_plus_sql(self: generator.Generator, expression: exp.Expr) -> str:
+    return f"+{self.sql(expression, 'this')}"
+
+
+def _trim_sql(self: generator.Generator, expression: exp.Expr) -> str:
+    words = (expression.text("position"), self.sql(expression, "expression"), "FROM", self.sql(expression, "this"))
+    return f"TRIM({' '.join(word for word in words if word)})"
+
+
+def _position_sql(self: generator.Generator, expression: exp.Expr) -> str:
+    return f"POSITION({self.sql(expression, 'this')} IN {self.sql(expression, 'expression')})"
+
+
+def _substring_sql(self: generator.Generator, expression: exp.Expr) -> str:
+    start, length = self.sql(expression, "start"), self.sql(expression, "length")
+    rest = (f" FROM {start}" if start else "") + (f" FOR {length}" if length else "")
+    return f"SUBSTRING({self.sql(expression, 'this')}{rest})"
+
+
+_WRITERS: dict[type[exp.Expr], Callable[..., str]] = {
+    UnaryPlus: _unary_plus_sql,
+    TrimFrom: _trim_sql,
+    PositionIn: _position_sql,
+    SubstringFrom: _substring_sql,
+}
+
+
+class _Plain(generator.Generator):
+    """Writes as they were read some nodes that sqlglot's generators would translate."""
+
+    def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
+        return f"{self.sql(expression, 'this')} IGNORE NULLS"
+
+    def respectnulls_sql(self, expression: exp.RespectNulls) -> str:
+        return f"{self.sql(expression, 'this')} RESPECT NULLS"
+
+    def extract_sql(self, expression: exp.Extract) -> str:
+        return f"EXTRACT({self.sql(expression, 'this')} FROM {self.sql(expression, 'expression')})"
+
+    def collate_sql(self, expression: exp.Collate) -> str:
+        return self.binary(expression, "COLLATE")
+
+
+class _DuckDBGenerator(_Plain, DuckDBGenerator):
+    TRANSFORMS: ClassVar[dict] = {
+        **{k: v for k, v in DuckDBGenerator.TRANSFORMS.items() if k not in (exp.Select, exp.Pivot, exp.Lateral)},
+        exp.Array: lambda self, e: f"[{self.expressions(e, flat=True)}]",
+        **_WRITERS,
+    }
+
+    def withingroup_sql(self, expression: exp.WithinGroup) -> str:
+        return generator.Generator.withingroup_sql(self, expression)
+
+
+class _SQLiteGenerator(_Plain, SQLiteGenerator):
+    TRANSFORMS: ClassVar[dict] = {
+        **{k: v for k, v in SQLiteGenerator.TRANSFORMS.items() if k is not exp.Select},
+        **_WRITERS,
+    }
+
+
+class _FaithfulDuckDB(DuckDB):
+    INDEX_OFFSET = 0
+    Parser = _DuckDBParser
+    Generator = _DuckDBGenerator
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        return path
+
+
+class _FaithfulSQLite(SQLite):
+    Parser = _SQLiteParser
+    Generator = _SQLiteGenerator
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        return path
