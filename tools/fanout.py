@@ -1,0 +1,136 @@
+"""Fan-out: a join that repeats rows of a table before an aggregate adds them up.
+
+`SELECT SUM(orders.total) FROM orders JOIN items ON ...` counts an order once per item. Keys tell where that
+can happen; one query per table then counts, within each group, how often each of its rows really occurs.
+Not covered: aggregates over several tables at once, tables without a primary key (both are `Unchecked`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import find_all_in_scope
+
+from .join_keys import is_single_row, is_unique
+from .probe import Probe, Unchecked
+from .query_shape import QueryShape
+from .schema import Catalog
+
+# Aggregates that a repeated row does not change.
+_IMMUNE = (exp.Max, exp.Min, exp.AnyValue, exp.LogicalAnd, exp.LogicalOr, exp.ApproxDistinct)
+
+Repetition = tuple[int, int, int]
+"""Joined rows, distinct rows of the table behind them, most repeats of one."""
+
+
+def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator[str]:
+    """Aggregates whose rows a join repeats within a group."""
+    measured: dict[str, Repetition | None] = {}
+
+    def repetition(alias: str) -> Repetition | None:
+        if alias not in measured:
+            measured[alias] = _repetition(shape, catalog, probe, alias)
+        return measured[alias]
+
+    for aggregate in aggregates_of(shape):
+        aliases = shape.aliases_in(aggregate)
+        if len(aliases) > 1 or "" in aliases:
+            raise Unchecked(f"{aggregate.sql(catalog.dialect)} runs over several tables")
+        alias = next(iter(aliases), None)
+        group = shape.select.args.get("group")
+        if isinstance(aggregate, exp.Count) and group is not None and alias in shape.aliases_in(group):
+            alias = None  # COUNT(parent.key) per parent counts the joined rows, as COUNT(*) does
+        if alias is None:
+            yield from _combinations(shape, catalog, repetition)
+        elif _may_repeat(shape, catalog, alias) and (found := repetition(alias)) is not None:
+            rows, distinct, most = found
+            causes = ", ".join(shape.label(cause) for cause in _causes(shape, catalog, alias))
+            text = _shown(shape, aggregate, catalog)
+            yield (
+                f"{text} takes rows of {shape.label(alias)} more than once: joined with {causes},"
+                f" {distinct} rows become {rows} (one up to {most} times)."
+            )
+
+
+def _combinations(
+    shape: QueryShape, catalog: Catalog, repetition: Callable[[str], Repetition | None]
+) -> Iterator[str]:
+    """COUNT(*) over two independent one-to-many joins counts combinations, not the rows of any table."""
+    if any(not _may_repeat(shape, catalog, alias) for alias in shape.sources):
+        return
+    counts = {alias: repetition(alias) for alias in shape.sources}
+    if all(counts.values()):
+        rows = max(found[0] for found in counts.values() if found)
+        yield f"COUNT(*) counts {rows} combinations: every joined table ({shape.listed()}) has rows repeated."
+
+
+def _repetition(shape: QueryShape, catalog: Catalog, probe: Probe, alias: str) -> Repetition | None:
+    """(joined rows, distinct rows of the table behind them, most repeats of one), counted within each group;
+    None when no row is repeated.
+    """
+    source = shape.sources[alias]
+    if source.table is None or not source.table.primary_key:
+        raise Unchecked(f"{shape.label(alias)} has no primary key to count its rows by")
+    keys = [exp.column(name, table=alias, quoted=True) for name in source.table.primary_key]
+    group = shape.select.args.get("group")
+    if group is not None and any(group.args.get(kind) for kind in ("all", "cube", "rollup", "grouping_sets")):
+        raise Unchecked("its GROUP BY is more than a list of columns")
+    per_row = exp.select("COUNT(*) AS n")
+    for part in ("from_", "joins", "where"):
+        copied = shape.select.copy().args.get(part)
+        if copied:
+            per_row.set(part, copied)
+    for key in keys:
+        per_row = per_row.where(key.copy().is_(exp.null()).not_())
+    per_row = per_row.group_by(*keys, *(part.copy() for part in (group.expressions if group else [])))
+    counted = exp.select("SUM(n)", "COUNT(*)", "MAX(n)").from_(per_row.subquery("repeated"))
+    row = probe.first_row(shape.text(counted, catalog.dialect))
+    rows, distinct, most = (int(value or 0) for value in row or (0, 0, 0))
+    return (rows, distinct, most) if most > 1 else None
+
+
+def _may_repeat(shape: QueryShape, catalog: Catalog, alias: str) -> bool:
+    """Whether the joins can repeat rows of this source, as far as keys tell."""
+    return bool(_causes(shape, catalog, alias))
+
+
+def _causes(shape: QueryShape, catalog: Catalog, alias: str) -> list[str]:
+    """The sources that may repeat rows of `alias`: joined by columns that are no key of theirs."""
+    reached, causes = [alias], []
+    for here in reached:  # grows while it is walked
+        for edge in shape.edges:
+            for one, other, columns in (
+                (edge.left, edge.right, [right for _, right in edge.pairs]),
+                (edge.right, edge.left, [left for left, _ in edge.pairs]),
+            ):
+                if one == here and other not in reached:
+                    reached.append(other)
+                    if not is_unique(shape.sources[other], columns, catalog):
+                        causes.append(other)
+    apart = [other for other in shape.sources if other not in reached]
+    return causes + [other for other in apart if not is_single_row(shape.sources[other])]
+
+
+def aggregates_of(shape: QueryShape) -> list[exp.AggFunc]:
+    """Aggregates of this SELECT that repeated rows change: no MIN, MAX, DISTINCT, no window functions."""
+    return [
+        aggregate
+        for aggregate in find_all_in_scope(shape.select, exp.AggFunc)
+        if not isinstance(aggregate, _IMMUNE)
+        and not isinstance(aggregate.this, exp.Distinct)
+        and not aggregate.find_ancestor(exp.Window)
+    ]
+
+
+def _shown(shape: QueryShape, aggregate: exp.Expr, catalog: Catalog) -> str:
+    """An aggregate as SQL with the catalog's spelling of its columns."""
+    shown = aggregate.copy()
+    for column in shown.find_all(exp.Column):
+        source = shape.sources.get(column.table)
+        if source is not None:
+            name = source.column(column.name)
+            column.set("this", exp.to_identifier(name, quoted=not name.isidentifier()))
+            table = source.alias if shape.is_read_twice(source.alias) else source.name
+            column.set("table", exp.to_identifier(table, quoted=not table.isidentifier()))
+    return shown.sql(dialect=catalog.dialect)

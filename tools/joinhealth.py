@@ -1,0 +1,188 @@
+"""What the joins of an answer did to its rows, in short plain sentences.
+
+Four checks, computed with a few bounded queries under the same guard and limits:
+- rows that an inner join left out (NULL or no match on the other side),
+- fan-out: a join that repeats rows before SUM, AVG or COUNT adds them up,
+- which of several foreign keys between the same two tables was used (home team, away team),
+- tables combined without any join condition.
+
+Not covered: joins inside correlated subqueries, and what fanout.py leaves out. What could not be checked is
+said in `JoinHealth.unchecked`, never passed over as healthy.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from .cells import identifier, qualified
+from .fanout import aggregates_of, repeated_rows
+from .join_keys import is_single_row, is_unique, known_joins
+from .probe import Probe, Unchecked
+from .query_shape import QueryShape, UnreadableQuery, conjuncts, query_shapes
+from .schema import Catalog, Join
+
+if TYPE_CHECKING:
+    from .database import Database
+
+MAX_STATEMENTS = 8
+SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class JoinHealth:
+    """`notes`: what is worth knowing, most telling first. `unchecked`: what could not be checked, and why."""
+
+    notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+def join_health(
+    sql: str | exp.Expr, database: Database, *, cancel: threading.Event | None = None
+) -> JoinHealth:
+    """Check the joins of a statement that ran. Raises QueryCancelled when cancelled, else nothing."""
+    catalog = database.catalog
+    try:
+        shapes = query_shapes(sql, catalog)
+    except UnreadableQuery as error:
+        return JoinHealth(unchecked=(f"The joins were not checked: {error}.",))
+    probe = Probe(database, statements=MAX_STATEMENTS, seconds=SECONDS, cancel=cancel)
+    notes: list[str] = []
+    unchecked: list[str] = []
+    joined = [shape for shape in shapes if len(shape.sources) > 1]
+    for shape in joined:
+        notes.extend(_unjoined(shape))
+        for check in (repeated_rows, _lost_rows):
+            try:
+                if shape.correlated:
+                    raise Unchecked("the subquery depends on the query around it")
+                notes.extend(check(shape, catalog, probe))
+            except Unchecked as error:
+                unchecked.append(f"The join of {shape.listed()} was not checked further: {error}.")
+    notes.extend(_parallel_keys(joined, catalog))
+    return JoinHealth(tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(unchecked)))
+
+
+def _unjoined(shape: QueryShape) -> Iterator[str]:
+    """Base tables that nothing ties together: every pair of their rows is combined."""
+    groups = [{alias} for alias, source in shape.sources.items()]
+    ties = [{edge.left, edge.right} for edge in shape.edges]
+    ties += [shape.aliases_in(condition) for condition in shape.conditions]
+    for join in shape.select.args.get("joins") or []:
+        ties += [shape.aliases_in(condition) for condition in conjuncts(join.args.get("on"))]
+    for tie in ties:
+        touched = [group for group in groups if group & tie]
+        groups = [group for group in groups if not group & tie] + ([set().union(*touched)] if touched else [])
+    # One row (a total, a setting) may be combined with everything on purpose.
+    alone = [
+        sorted(shape.label(alias) for alias in group)
+        for group in groups
+        if not all(is_single_row(shape.sources[alias]) for alias in group)
+    ]
+    if len(alone) > 1 and not any("" in tie for tie in ties):
+        names = " and ".join(", ".join(group) for group in sorted(alone))
+        yield f"{names} are combined without a join condition: every row of one with every row of the other."
+
+
+def _lost_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator[str]:
+    """For each inner join and each side whose loss matters: how many of its rows found no partner."""
+    for edge in shape.edges:
+        if edge.side != "inner":
+            continue
+        for one, other, pairs in (
+            (edge.left, edge.right, edge.pairs),
+            (edge.right, edge.left, tuple((theirs, ours) for ours, theirs in edge.pairs)),
+        ):
+            if _loss_matters(shape, catalog, one, other, pairs):
+                yield from _loss(shape, catalog, probe, one, other, pairs)
+
+
+def _loss_matters(
+    shape: QueryShape, catalog: Catalog, one: str, other: str, pairs: Sequence[tuple[str, str]]
+) -> bool:
+    """A row that refers to a missing partner always matters. A row that nothing refers to matters when the
+    SELECT groups by its table or aggregates over it: there, a group or an amount disappears.
+    """
+    if is_unique(shape.sources[other], [theirs for _, theirs in pairs], catalog):
+        return True
+    group = shape.select.args.get("group")
+    if group is not None and one in shape.aliases_in(group):
+        return True
+    return any(one in shape.aliases_in(aggregate) for aggregate in aggregates_of(shape))
+
+
+def _loss(
+    shape: QueryShape,
+    catalog: Catalog,
+    probe: Probe,
+    one: str,
+    other: str,
+    pairs: Sequence[tuple[str, str]],
+) -> Iterator[str]:
+    keys = [exp.column(ours, table=one) for ours, _ in pairs]
+    their_keys = [exp.column(theirs, table=other) for _, theirs in pairs]
+    partners = exp.select(*their_keys).from_(shape.sources[other].node.copy())
+    for key in their_keys:
+        partners = partners.where(key.copy().is_(exp.null()).not_())
+    place = keys[0] if len(keys) == 1 else exp.Tuple(expressions=[key.copy() for key in keys])
+    matched = exp.In(this=place.copy(), query=exp.Subquery(this=partners))
+    empty = exp.or_(*(key.copy().is_(exp.null()) for key in keys))
+    # Counted in two steps: not every engine takes a subquery inside an aggregate.
+    state = exp.Case().when(empty, exp.Literal.number(1)).when(matched, exp.Literal.number(0)).else_("2")
+    rows = exp.select(state.as_("state")).from_(shape.sources[one].node.copy())
+    conditions = [
+        condition.copy() for condition in shape.conditions_on(one) if not condition.find(exp.AggFunc)
+    ]
+    if conditions:
+        rows = rows.where(*conditions)
+    counted = exp.select(
+        "COUNT(*)",
+        "SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END)",
+        "SUM(CASE WHEN state = 2 THEN 1 ELSE 0 END)",
+    ).from_(rows.subquery("checked"))
+    row = probe.first_row(shape.text(counted, catalog.dialect))
+    total, nulls, unmatched = (int(value or 0) for value in row or (0, 0, 0))
+    if not nulls and not unmatched:
+        return
+    columns = " or ".join(identifier(shape.sources[one].column(ours)) for ours, _ in pairs)
+    yield _loss_text(shape.label(one), shape.label(other), columns, total, nulls, unmatched, bool(conditions))
+
+
+def _loss_text(
+    name: str, partner: str, columns: str, total: int, nulls: int, unmatched: int, filtered: bool
+) -> str:
+    which = f"the {total} rows of {name} that meet the conditions" if filtered else f"{total} rows of {name}"
+    lost = nulls + unmatched
+    has, is_ = ("has", "is") if lost == 1 else ("have", "are")
+    if nulls and unmatched:
+        causes = f"{nulls} without {columns}, {unmatched} without a match"
+        return f"{lost} of {which} {is_} left out of the join with {partner}: {causes}."
+    cause = f"no {columns}" if nulls else f"no match in {partner}"
+    return f"{lost} of {which} {has} {cause} and {is_} left out."
+
+
+def _parallel_keys(shapes: Sequence[QueryShape], catalog: Catalog) -> Iterator[str]:
+    """Foreign keys between two joined tables, where the statement uses some and there are others."""
+    used = {join for shape in shapes for edge in shape.edges for join in known_joins(shape, edge, catalog)}
+    for join in sorted(used, key=lambda join: (join.table, join.columns)):
+        others = [
+            other
+            for other in catalog.joins
+            if other not in used
+            and (other.table, other.ref_table) == (join.table, join.ref_table)
+            and (other.origin == "declared" or join.origin == "inferred")
+        ]
+        if others:
+            unused = ", ".join(_key(other) for other in others)
+            verb = "also refer" if len(others) > 1 else "also refers"
+            verb_used = "were" if len(others) > 1 else "was"
+            target = identifier(join.ref_table)
+            yield f"{target} is joined by {_key(join)}; {unused} {verb} to {target} and {verb_used} not used."
+
+
+def _key(join: Join) -> str:
+    return ", ".join(qualified(join.table, column) for column in join.columns)

@@ -1,0 +1,259 @@
+"""The shape of a SELECT statement: what each SELECT in it reads, and by which columns its sources are joined.
+
+Names are resolved against the catalog by sqlglot's `qualify` (aliases, USING, NATURAL, stars, SQLite's
+strings in double quotes). Covered: base tables, views, CTEs and subqueries as sources; explicit and comma
+joins. Not covered: table functions, lateral joins and PIVOT as sources; such statements raise
+`UnreadableQuery`, and the checks above say that they were skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from .cells import identifier
+from .errors import SqlbergError
+from .schema import Catalog, Table
+
+Side = Literal["inner", "left", "right", "full"]
+
+
+class UnreadableQuery(SqlbergError):
+    """The statement's sources or columns could not be told apart; nothing is said about it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a SELECT: `node` with its alias, which is either a `table` or the result of a `query`."""
+
+    alias: str
+    node: exp.Expr
+    table: Table | None
+    query: exp.Expr | None = None
+
+    @property
+    def name(self) -> str:
+        """The table's name as the catalog spells it; the alias of a CTE or subquery."""
+        return self.table.name if self.table else self.alias
+
+    def column(self, name: str) -> str:
+        """A column's name as the catalog spells it."""
+        known = self.table.column(name) if self.table else None
+        return known.name if known else name
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`left` and `right` (aliases) joined by equal columns; `side` keeps its rows that have no match."""
+
+    left: str
+    right: str
+    pairs: tuple[tuple[str, str], ...]
+    side: Side = "inner"
+
+
+@dataclass(frozen=True)
+class QueryShape:
+    """One SELECT of a statement, its names qualified.
+
+    conditions: the conjuncts of WHERE, and of the ON of inner joins.
+    correlated: it refers to columns of a query around it, so it cannot be run by itself.
+    """
+
+    select: exp.Select
+    sources: Mapping[str, Source]
+    edges: tuple[Edge, ...]
+    conditions: tuple[exp.Expr, ...]
+    correlated: bool
+    ctes: tuple[exp.CTE, ...]
+
+    def aliases_in(self, expression: exp.Expr) -> set[str]:
+        """Aliases of this SELECT's sources whose columns occur in `expression`; "" for unresolved columns."""
+        return {column.table for column in expression.find_all(exp.Column)}
+
+    def conditions_on(self, alias: str) -> list[exp.Expr]:
+        """Conditions that concern this source alone, without subqueries."""
+        return [
+            condition
+            for condition in self.conditions
+            if self.aliases_in(condition) == {alias} and not condition.find(exp.Query)
+        ]
+
+    def label(self, alias: str) -> str:
+        """The source's name as SQL; with the alias where this SELECT reads the same table more than once."""
+        name = identifier(self.sources[alias].name)
+        return f"{name} ({alias})" if self.is_read_twice(alias) else name
+
+    def is_read_twice(self, alias: str) -> bool:
+        return sum(other.name == self.sources[alias].name for other in self.sources.values()) > 1
+
+    def listed(self) -> str:
+        return ", ".join(self.label(alias) for alias in self.sources)
+
+    def text(self, select: exp.Select, dialect: str) -> str:
+        """`select`, a query over this shape's sources, as SQL, with the CTEs that they need."""
+        if self.ctes:
+            select = select.copy()
+            select.set("with_", exp.With(expressions=[cte.copy() for cte in self.ctes]))
+        return select.sql(dialect=dialect, identify=True, comments=False)
+
+
+def query_shapes(sql: str | exp.Expr, catalog: Catalog) -> list[QueryShape]:
+    """The shape of every SELECT in a statement, inner ones first. Raises UnreadableQuery."""
+    try:
+        tree = sqlglot.parse_one(sql, dialect=catalog.dialect) if isinstance(sql, str) else sql.copy()
+        schema: dict[str, Any] = {
+            _quoted(table.name): {_quoted(column.name): column.type or "TEXT" for column in table.columns}
+            for table in _tables_in(tree, catalog)
+        }
+        if catalog.dialect == "sqlite":
+            _strings_in_double_quotes(tree, schema)
+        tree = qualify(
+            tree,
+            schema=MappingSchema(schema, dialect=catalog.dialect),
+            dialect=catalog.dialect,
+            quote_identifiers=False,
+            validate_qualify_columns=False,
+            allow_partial_qualification=True,
+        )
+        scopes = traverse_scope(tree)
+        return [
+            _shape(scope, scope.expression, catalog)
+            for scope in scopes
+            if isinstance(scope.expression, exp.Select)
+        ]
+    except (SqlglotError, RecursionError, KeyError, ValueError) as error:
+        # sqlglot raises all of these on statements that it can parse but not resolve.
+        raise UnreadableQuery("the statement is too unusual to be taken apart") from error
+
+
+def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
+    """The parts of a condition that must all hold."""
+    if condition is None:
+        return
+    part = condition.unnest()
+    if isinstance(part, exp.And):
+        yield from conjuncts(part.left)
+        yield from conjuncts(part.right)
+    else:
+        yield part
+
+
+def _shape(scope: Scope, select: exp.Select, catalog: Catalog) -> QueryShape:
+    sources = {}
+    for alias, (node, origin) in scope.selected_sources.items():
+        table = catalog.table(origin.name) if isinstance(origin, exp.Table) else None
+        if isinstance(node, exp.Query) and not isinstance(node, exp.Table):
+            node = exp.Subquery(this=node.copy(), alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        if not isinstance(node, (exp.Table, exp.Subquery)):
+            raise UnreadableQuery(f"the source {alias} is neither a table nor a subquery")
+        query = origin.expression if isinstance(origin, Scope) else None
+        sources[alias] = Source(alias, node, table, query)
+    where = select.args.get("where")
+    conditions = list(conjuncts(where.this if where else None))
+    edges = [edge for condition in conditions for edge in _equal_columns(condition, sources)]
+    for join in select.args.get("joins") or []:
+        parts = list(conjuncts(join.args.get("on")))
+        side = _side(join)
+        for part in parts:
+            for edge in _equal_columns(part, sources):
+                joined = join.this.alias_or_name
+                if edge.right != joined:
+                    edge = Edge(edge.right, edge.left, tuple((one, other) for other, one in edge.pairs))
+                edges.append(Edge(edge.left, edge.right, edge.pairs, side))
+        if side == "inner":
+            conditions.extend(parts)
+    return QueryShape(
+        select=select,
+        sources=sources,
+        edges=_merged(edges),
+        conditions=tuple(conditions),
+        correlated=bool(scope.external_columns),
+        ctes=tuple(_visible_ctes(select)),
+    )
+
+
+def _equal_columns(condition: exp.Expr, sources: Mapping[str, Source]) -> list[Edge]:
+    """The edge that `a.x = b.y` makes between two sources; [] for any other condition."""
+    if not isinstance(condition, exp.EQ):
+        return []
+    one, other = condition.left.unnest(), condition.right.unnest()
+    if not (isinstance(one, exp.Column) and isinstance(other, exp.Column)):
+        return []
+    if one.table == other.table or one.table not in sources or other.table not in sources:
+        return []
+    return [Edge(one.table, other.table, ((one.name, other.name),))]
+
+
+def _merged(edges: list[Edge]) -> tuple[Edge, ...]:
+    """Edges between the same two sources as one, with all its pairs of columns."""
+    merged: dict[tuple[str, str, Side], Edge] = {}
+    for edge in edges:
+        key = (edge.left, edge.right, edge.side)
+        if (edge.right, edge.left, edge.side) in merged:
+            key = (edge.right, edge.left, edge.side)
+            edge = Edge(*key[:2], tuple((one, other) for other, one in edge.pairs), edge.side)
+        known = merged.get(key)
+        pairs = dict.fromkeys((known.pairs if known else ()) + edge.pairs)
+        merged[key] = Edge(edge.left, edge.right, tuple(pairs), edge.side)
+    return tuple(merged.values())
+
+
+def _side(join: exp.Join) -> Side:
+    side = (join.side or "").lower()
+    return side if side in ("left", "right", "full") else "inner"
+
+
+def _tables_in(tree: exp.Expr, catalog: Catalog) -> list[Table]:
+    """The catalog's tables that occur in the statement; their schema prefix is dropped on the way."""
+    found = {}
+    for node in tree.find_all(exp.Table):
+        table = catalog.table(node.name)
+        if table is not None:
+            found[table.name] = table
+            node.set("db", None)
+            node.set("catalog", None)
+    return list(found.values())
+
+
+def _strings_in_double_quotes(tree: exp.Expr, schema: Mapping[str, Mapping[str, str]]) -> None:
+    """SQLite reads "Bob" as a string where no column is called so; write it as one."""
+    names = {name.strip('"').lower() for columns in schema.values() for name in columns}
+    names |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
+    names |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
+    for column in list(tree.find_all(exp.Column)):
+        name = column.this
+        quoted = isinstance(name, exp.Identifier) and name.quoted and not column.table
+        if quoted and name.name.lower() not in names:
+            column.replace(exp.Literal.string(name.name))
+
+
+def _visible_ctes(select: exp.Select) -> list[exp.CTE]:
+    """CTEs that a query in this place can use, in the order of their definition."""
+    found: list[exp.CTE] = []
+    node: exp.Expr | None = select
+    inside: exp.CTE | None = None
+    while node is not None:
+        if isinstance(node, exp.CTE):
+            inside = node
+        with_ = node.args.get("with_")
+        if with_ is not None:
+            ctes = list(with_.expressions)
+            # A CTE sees those before it.
+            visible = ctes[: ctes.index(inside)] if inside is not None and inside in ctes else ctes
+            found = visible + found
+            inside = None
+        node = node.parent
+    return found
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql()
