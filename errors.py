@@ -1,7 +1,7 @@
-"""The root of sqlberg's own errors; each folder derives its causes from it (tools/errors.py, models/errors.py)."""
+"""The root of sqlberg's own errors; each folder derives its causes from it (tools/errors, models/errors)."""
 
 from __future__ import annotations
 
 
 class SqlbergError(Exception):
-    """Anything sqlberg refuses or cannot do. The message is for people: what happened, to what, what to do."""
+    """What sqlberg refuses or cannot do. The message is for people: what happened, to what, what to do."""

@@ -1,0 +1,144 @@
+"""From a model reference to a chat model: the one place that knows which references there are.
+
+    embedded                              ships with sqlberg, runs on the CPU
+    transformers:NAME_OR_PATH[+ADAPTER]   in this process vllm:NAME                             on a vLLM
+    server (address: base_url, default http://127.0.0.1:8000/v1) PROVIDER:MODEL                        what
+    LangChain's init_chat_model takes; with base_url any OpenAI-compatible
+                                          server (openai:NAME)
+
+Nothing heavy is imported before a reference needs it. Every failure is a ModelError of one line.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from .errors import UnknownModel, UnsupportedOption
+from .served import (
+    PACKAGES,
+    connect_compatible,
+    connect_provider,
+    connect_vllm,
+    missing_package,
+    served_models,
+)
+
+
+@dataclass(frozen=True)
+class ModelListing:
+    """One line of `sqlberg models`: `needs` is empty when it can be used here now, else what to do first."""
+
+    reference: str
+    runs: str
+    needs: str = ""
+
+
+def load_chat_model(
+    reference: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    adapter: str | Path | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+    max_tokens: int | None = None,
+    timeout: float | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    connect_seconds: float = 5.0,
+) -> BaseChatModel:
+    """The chat model that `reference` names, ready to answer; None leaves an option to the model.
+
+    `adapter` is a PEFT folder (in process) and the same as `+ADAPTER`; `timeout` and `connect_seconds` are
+    seconds; `dtype` and `device` are for models in process. Raises UnknownModel, MissingExtra,
+    ServerUnreachable, or UnsupportedOption for an option that this kind of model cannot follow.
+    """
+    kind, name = _split(reference)
+    options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens, "timeout": timeout}
+    given = {option: value for option, value in options.items() if value is not None}
+    in_process = {"dtype": dtype, "device": device, "adapter": adapter}
+    if kind in ("embedded", "transformers"):
+        _refuse(reference, "only a served model has it", base_url=base_url, api_key=api_key)
+    if kind != "transformers":
+        set_here = {option: None if value == "auto" else value for option, value in in_process.items()}
+        _refuse(reference, "only a transformers: model has it", **set_here)
+    if kind == "embedded":
+        from .embedded.chat_model import EmbeddedChatModel
+
+        known = EmbeddedChatModel.model_fields
+        unknown = {option: value for option, value in given.items() if option not in known}
+        _refuse(reference, "the embedded model does not have it", **unknown)
+        return EmbeddedChatModel(**given)
+    if kind == "transformers":
+        return _in_process(name, adapter, dtype=dtype, device=device, **given)
+    if kind == "vllm":
+        return connect_vllm(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
+    if base_url is not None and kind == "openai":
+        return connect_compatible(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
+    return connect_provider(reference, base_url=base_url, api_key=api_key, **given)
+
+
+def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[ModelListing]:
+    """The references there are, with what each still needs; with `base_url` also what that server serves."""
+    peft = "" if _installed("peft") else "pip install 'sqlberg[train]'"
+    openai = _pip(missing_package("openai"))
+    listings = [
+        ModelListing("embedded", "in this process, on the CPU; ships with sqlberg"),
+        ModelListing("transformers:NAME_OR_PATH", "in this process; a Hugging Face model or folder"),
+        ModelListing("transformers:NAME_OR_PATH+ADAPTER", "in this process, with a trained adapter", peft),
+        ModelListing("vllm:NAME", "on a vLLM server, see --base-url", openai),
+        ModelListing("openai:NAME", "at OpenAI, or on any compatible server with --base-url", openai),
+    ]
+    for provider in PACKAGES:
+        if provider != "openai":
+            needs = _pip(missing_package(provider))
+            listings.append(ModelListing(f"{provider}:NAME", "at the provider, with its API key", needs))
+    if base_url is not None:
+        served = served_models(base_url, api_key=api_key)
+        listings += [ModelListing(f"vllm:{name}", "served at the given address", openai) for name in served]
+    return listings
+
+
+def _split(reference: str) -> tuple[str, str]:
+    kind, colon, name = reference.strip().partition(":")
+    if kind == "embedded" and not colon:
+        return kind, ""
+    if not colon or not kind or not name:
+        raise UnknownModel(
+            f"unknown model {reference!r}: use embedded, transformers:NAME_OR_PATH, vllm:NAME"
+            " or PROVIDER:MODEL"
+        )
+    if kind == "embedded":
+        raise UnknownModel(f"unknown model {reference!r}: the embedded model is called just embedded")
+    return kind, name
+
+
+def _refuse(reference: str, why: str, **options: Any) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise UnsupportedOption(f"{reference} cannot follow {option.replace('_', '-')}: {why}")
+
+
+def _in_process(name: str, adapter: str | Path | None, **options: Any) -> BaseChatModel:
+    # A folder's own name may hold a plus sign; only what is no folder is split.
+    if "+" in name and not Path(name).expanduser().is_dir():
+        name, _, named = name.rpartition("+")
+        if adapter is not None:
+            raise UnsupportedOption(f"two adapters for transformers:{name}: {named} and {adapter}; give one")
+        adapter = named
+    from .transformers_chat import TransformersChatModel
+
+    return TransformersChatModel.load(name, adapter=adapter, **options)
+
+
+def _pip(package: str | None) -> str:
+    return f"pip install '{package}'" if package else ""
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

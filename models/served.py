@@ -1,0 +1,162 @@
+"""Chat models behind a server: vLLM and every other OpenAI-compatible one, and providers by LangChain's name.
+
+Covered: before a model is handed out, an OpenAI-compatible server at a given address is asked once which
+models it serves, so that a wrong address or name is one clear line now and not a traceback in the middle of a
+question. Not covered: hosted providers without `base_url` are not contacted until the first question. API
+keys are passed on and never shown.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from langchain_core.language_models import BaseChatModel
+
+from .errors import (
+    MissingExtra,
+    ModelError,
+    ServerUnreachable,
+    UnknownModel,
+    UnsupportedOption,
+    one_line,
+    redact,
+)
+
+VLLM_ADDRESS = "http://127.0.0.1:8000/v1"
+"""Where `vllm serve` listens unless told otherwise."""
+
+PACKAGES: Mapping[str, str] = {
+    "openai": "sqlberg[openai]",
+    "anthropic": "langchain-anthropic",
+    "google_genai": "langchain-google-genai",
+    "mistralai": "langchain-mistralai",
+    "ollama": "langchain-ollama",
+    "huggingface": "langchain-huggingface",
+}
+"""What to install for the best-known providers."""
+
+_LONGEST_LIST = 4_000_000  # bytes of a server's list of models
+
+
+def connect_vllm(
+    name: str, *, base_url: str | None, api_key: str | None, seconds: float, **options: Any
+) -> BaseChatModel:
+    """A model that a vLLM server serves as `name` (a base model or a LoRA adapter), with log-probabilities.
+
+    Raises ServerUnreachable when nothing answers within `seconds`, UnknownModel when the name is not served.
+    """
+    address = (base_url or VLLM_ADDRESS).rstrip("/")
+    api_key = api_key or os.environ.get("VLLM_API_KEY")
+    served = served_models(address, api_key=api_key, seconds=seconds)
+    _check_served(name, served, address)
+    # Always with a key: the client would else send OPENAI_API_KEY from the environment to this server.
+    return connect_provider(
+        f"openai:{name}",
+        base_url=address,
+        api_key=api_key or "none",
+        logprobs=True,
+        stream_usage=True,
+        use_responses_api=False,
+        **options,
+    )
+
+
+def connect_compatible(
+    name: str, *, base_url: str, api_key: str | None, seconds: float, **options: Any
+) -> BaseChatModel:
+    """`name` on any other OpenAI-compatible server; the key may come from OPENAI_API_KEY. Errors as above."""
+    api_key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
+    _check_served(name, served_models(base_url, api_key=api_key, seconds=seconds), base_url)
+    return connect_provider(f"openai:{name}", base_url=base_url, api_key=api_key, **options)
+
+
+def connect_provider(reference: str, **options: Any) -> BaseChatModel:
+    """`provider:model` through LangChain's init_chat_model; options that are None are left out.
+
+    Raises MissingExtra, UnknownModel, or UnsupportedOption for an option that the provider's class does not
+    know.
+    """
+    try:
+        from langchain.chat_models import init_chat_model
+    except ImportError:
+        raise MissingExtra(f"{reference} needs LangChain: pip install 'sqlberg[openai]'") from None
+    given = {name: value for name, value in options.items() if value is not None}
+    provider = reference.partition(":")[0]
+    secret = given.get("api_key")
+    if missing := missing_package(provider):
+        raise MissingExtra(f"{reference} needs a package: pip install '{missing}'")
+    try:
+        with warnings.catch_warnings():
+            # An option that a class does not know becomes a warning and then a failed request: refuse it
+            # here.
+            warnings.filterwarnings("error", message=r".*is not default parameter.*")
+            return init_chat_model(reference, **given)
+    except ImportError:
+        package = f"langchain-{provider.replace('_', '-')}"
+        raise MissingExtra(f"{reference} needs a package, usually: pip install '{package}'") from None
+    except UserWarning as warning:
+        raise UnsupportedOption(f"{reference} cannot follow an option: {one_line(warning, secret)}") from None
+    except ValueError as error:
+        if "Unsupported provider" in str(error) or "infer model provider" in str(error):
+            raise UnknownModel(f"unknown provider {provider!r} in {reference!r}") from None
+        raise ModelError(f"{reference} cannot be set up: {one_line(error, secret)}") from None
+    except Exception as error:
+        # Clients raise classes of their own, most often for a missing key, and their text may hold settings.
+        if "api_key" in str(error) or "API key" in str(error) or "credentials" in str(error):
+            key = f"{provider.upper()}_API_KEY"
+            raise ModelError(f"{reference} needs an API key: set it in the environment ({key})") from None
+        raise ModelError(f"{reference} cannot be set up: {one_line(error, secret)}") from None
+
+
+def missing_package(provider: str) -> str | None:
+    """What to give pip before one of the best-known providers can be used; None when nothing is missing."""
+    installed = importlib.util.find_spec(f"langchain_{provider}") is not None
+    return None if installed else PACKAGES.get(provider)
+
+
+def served_models(base_url: str, *, api_key: str | None = None, seconds: float = 5.0) -> tuple[str, ...]:
+    """The names that the OpenAI-compatible server at `base_url` serves, in its order.
+
+    Raises ServerUnreachable or ModelError (key refused, no such server) with the address, without its
+    password.
+    """
+    shown = redact(base_url)
+    if urlsplit(base_url).scheme not in ("http", "https"):
+        raise ServerUnreachable(f"{shown!r} is no address of a server: write it as http://host:port/v1")
+    request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
+    if api_key:
+        request.add_header("Authorization", f"Bearer {api_key}")
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:
+            listed = json.loads(response.read(_LONGEST_LIST))
+        return tuple(str(model["id"]) for model in listed["data"])
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            raise ModelError(f"the server at {shown} refused the API key") from None
+        raise ServerUnreachable(
+            f"the server at {shown} does not list its models (HTTP {error.code}): is this its /v1 address?"
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = one_line(getattr(error, "reason", error), api_key)
+        raise ServerUnreachable(
+            f"no model server answers at {shown} ({reason}): start it or give its address with --base-url"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ServerUnreachable(
+            f"what answers at {shown} is no OpenAI-compatible server: is this its /v1 address?"
+        ) from None
+
+
+def _check_served(name: str, served: Sequence[str], address: str) -> None:
+    if name not in served:
+        offered = ", ".join(served) or "nothing"
+        raise UnknownModel(f"the server at {redact(address)} serves {offered}; not {name!r}")
