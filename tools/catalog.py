@@ -63,7 +63,7 @@ def build_catalog(
     )
     key = catalog_key(fingerprint, policy)
     catalog = Catalog(name, dialect, tables, schema.joins, key)
-    return replace(catalog, joins=(*schema.joins, *infer_joins(catalog, read)))
+    return replace(catalog, joins=(*schema.joins, *infer_joins(catalog, read, row_filters=filters)))
 
 
 def catalog_key(fingerprint: str, policy: AccessPolicy | None) -> str:

@@ -1,0 +1,208 @@
+"""Which column names may refer to which keys: pure name matching, no values.
+
+Names are compared as lists of folded, singular words (`CustomerIDs` → customer, id). A table's own keys are
+its primary key and unique columns named after it, with or without a word such as "id" (`customers.id`,
+`customers.customer_id`, `airlines.uid`). A column matches a key of another table when it has
+
+1. the key's distinctive name (`customer_id` ~ `customers.customer_id`), also after a role (`src_apid` ~
+   `airports.apid`) or before a number (`club_id_1`),
+2. the table's name and a key word (`customer_id` ~ `customers.id`), also after a role (`home_team_id` ~
+   `teams.id`), or the end of the table's name if no other table ends so (`order_id` ~ `customer_orders.id`),
+3. the table's name without a key word (`SourceAirport` ~ `airports.AirportCode`),
+
+and a key of its own table when it names a superior (`manager_id`, `reports_to`).
+
+Names that any table may have (`id`, `name`, `year`, `type_code`, ...) match nothing by being equal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .schema import Column, Table
+from .text import singular, split_name
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NameMatch:
+    """How well two names fit (0 to 1). `plain`: so well that it is believed without any values."""
+
+    confidence: float
+    plain: bool = False
+
+
+class KeyNames:
+    """The unique columns of all tables, found by the names that may refer to them."""
+
+    def __init__(self, tables: Iterable[tuple[Table, list[Column]]]) -> None:
+        self._own: dict[str, list[Column]] = {}
+        self._by_name: defaultdict[str, list[tuple[Table, Column]]] = defaultdict(list)
+        self._by_table: defaultdict[Words, list[Table]] = defaultdict(list)
+        self._by_ending: defaultdict[Words, list[Table]] = defaultdict(list)
+        self._by_glued: defaultdict[str, list[Table]] = defaultdict(list)
+        for table, keys in tables:
+            self._own[table.name] = [key for key in keys if is_own_key(table, key)]
+            for key in keys:
+                self._by_name["".join(name_words(key.name))].append((table, key))
+            for form in table_forms(table.name):
+                self._by_table[form].append(table)
+                self._by_glued["".join(form)].append(table)
+                for start in range(1, len(form)):
+                    self._by_ending[form[start:]].append(table)
+
+    def matches(self, table: Table, column: Column) -> Iterator[tuple[Column, NameMatch]]:
+        """Keys that the column's name may refer to, each with its best match."""
+        best: dict[tuple[str, str], tuple[Column, NameMatch]] = {}
+        for key, match in self._matches(table, column):
+            place = (key.table, key.name)
+            if key is not column and (place not in best or match.confidence > best[place][1].confidence):
+                best[place] = (key, match)
+        yield from best.values()
+
+    def _matches(self, table: Table, column: Column) -> Iterator[tuple[Column, NameMatch]]:
+        words = name_words(column.name)
+        if not words:
+            return
+        if len(words) > 2 and words[-1].isdigit():
+            words = words[:-1]
+        yield from self._same_name(table, column, words)
+        if table.primary_key != (column.name,) and (_SUPERIORS & set(words) or words == _REPORTS_TO):
+            yield from ((key, NameMatch(0.75)) for key in self._own.get(table.name, [])[:1])
+        if len(words) > 1 and words[-1] in _KEY_WORDS:
+            yield from self._named_table(table, column, words[:-1], NameMatch(0.95, plain=True))
+        elif words[-1] not in _MEASURES and not _is_plural(column.name):
+            yield from self._named_table(table, column, words, NameMatch(0.88))
+            yield from self._glued(table, words)
+
+    def _same_name(self, table: Table, column: Column, words: Words) -> Iterator[tuple[Column, NameMatch]]:
+        """`customer_id` ~ `customers.customer_id`; where no table is the name's home, any unique column."""
+        if not _is_distinctive(words):
+            return
+        targets = [(home, key) for home, key in self._by_name.get("".join(words), ()) if home is not table]
+        at_home = [key for home, key in targets if is_home(home, key)]
+        if at_home:
+            yield from ((key, NameMatch(0.97, plain=True)) for key in at_home)
+        elif not is_home(table, column):  # else this column is the home, and the others refer to it
+            identifies = words[-1] in _KEY_WORDS
+            sole_key = table.primary_key == (column.name,)
+            for home, key in targets[:3]:
+                primary = home.primary_key == (key.name,)
+                if primary or identifies or column.kind == "text":
+                    sure = 0.85 if primary and not sole_key else 0.7 if primary or identifies else 0.6
+                    yield key, NameMatch(sure)
+        for start in range(1, len(words)):  # a role before the key's name
+            if _is_distinctive(words[start:]):
+                for home, key in self._by_name.get("".join(words[start:]), ())[:3]:
+                    if home.primary_key == (key.name,):
+                        yield key, NameMatch(0.8)
+
+    def _named_table(
+        self, table: Table, column: Column, stem: Words, exact: NameMatch
+    ) -> Iterator[tuple[Column, NameMatch]]:
+        """Own keys of the table that the stem names, as a whole, at its end, or by the table's end."""
+        for start in range(len(stem)):
+            homes = self._by_table.get(stem[start:], [])
+            match = exact if start == 0 else NameMatch(exact.confidence - 0.05)
+            if not homes:
+                homes = self._by_ending.get(stem[start:], [])
+                homes = homes if len(homes) == 1 else []
+                match = NameMatch(exact.confidence - 0.12 - 0.05 * (start > 0))
+            keys = [
+                key
+                for home in homes
+                if start > 0 or home is not table
+                for key in self._own.get(home.name, ())
+            ]
+            if keys:
+                yield from ((key, match) for key in keys)
+                return
+
+    def _glued(self, table: Table, words: Words) -> Iterator[tuple[Column, NameMatch]]:
+        """`customerid` ~ the key of `customers`: words without a boundary between them."""
+        joined = "".join(words)
+        for word in ("id", "key", "no", "number"):
+            stem = joined.removesuffix(word)
+            if stem != joined and len(stem) > 2:
+                for home in self._by_glued.get(stem, ()):
+                    if home is not table:
+                        yield from ((key, NameMatch(0.9, plain=True)) for key in self._own[home.name])
+
+
+def is_own_key(table: Table, key: Column) -> bool:
+    """Whether a unique column stands for its table: the primary key, or named by the table or a key word."""
+    words = name_words(key.name)
+    return table.primary_key == (key.name,) or _KEY_WORDS.issuperset(words) or is_home(table, key)
+
+
+def is_home(table: Table, column: Column) -> bool:
+    """Whether the column's name says that it identifies this table's rows (`document_types.type_code`)."""
+    words = name_words(column.name)
+    stem = words[:-1] if words[-1:] and words[-1] in _KEY_WORDS else words
+    for form in table_forms(table.name):
+        if stem == form or "".join(words) == "".join(form) + "id":
+            return True
+        if stem and stem != words and len(stem) < len(form) and form[-len(stem) :] == stem:
+            return True
+    return False
+
+
+@lru_cache(maxsize=65536)
+def name_words(name: str) -> Words:
+    """Words of a name as they are compared: folded, singular, without a final e (campus, campuses)."""
+    return tuple(_form(word) for word in split_name(name))
+
+
+@lru_cache(maxsize=16384)
+def table_forms(name: str) -> tuple[Words, ...]:
+    """What a table may be called in a column's name: its words, also without a prefix such as `tbl`."""
+    words = name_words(name)
+    return (words, words[1:]) if len(words) > 1 and words[0] in _TABLE_PREFIXES else (words,)
+
+
+def _form(word: str) -> str:
+    word = singular(word)
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def _forms(text: str) -> frozenset[str]:
+    return frozenset(_form(word) for word in text.split())
+
+
+def _is_plural(name: str) -> bool:
+    """A column named by a plural counts things (`home_games`)."""
+    words = split_name(name)
+    return bool(words) and singular(words[-1]) != words[-1]
+
+
+def _is_distinctive(words: Words) -> bool:
+    """Whether two columns of this name are likely to mean the same thing."""
+    if words[-1] in _KEY_WORDS:
+        return not (_KEY_WORDS | _ANY_THING).issuperset(words)
+    return not (_KEY_WORDS | _ANY_THING | _ATTRIBUTES | _MEASURES).issuperset(words)
+
+
+_KEY_WORDS = _forms(
+    "id uid uuid guid key code no nr num number ref identifier ident fk pk sk abbr abbreviation iso"
+)
+# Words that identify something only in their own table, even before "id" or "code".
+_ANY_THING = _forms(
+    "row record line seq sequence serial version type status kind name zip postal phone fax account other "
+    "source external reference first last middle full of the in a index"
+)
+_ATTRIBUTES = _forms(
+    "title description comment note text detail category class state flag created updated modified at by on "
+    "since until start end from to begin sex gender position order url email address street city country "
+    "region area language color colour season result date time location nationality"
+)
+_MEASURES = _forms(
+    "year month day date time count total amount sum quantity qty price cost value rate score rank rating "
+    "level size length width height weight age capacity population point round percent share salary budget"
+)
+_SUPERIORS = _forms("parent manager supervisor boss superior superordinate mgr predecessor")
+_REPORTS_TO = tuple(_form(word) for word in ("reports", "to"))
+_TABLE_PREFIXES = _forms("tbl table dim fact ref lu lookup stg vw t d f")
