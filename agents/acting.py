@@ -1,0 +1,147 @@
+"""Runs one tool call of the model and says what the model should see of it.
+
+The tools (tools/toolbox.py) validate arguments and turn every foreseen error into an observation. Added here:
+tools that do not exist, calls made before, results that look wrong although they ran, and the seconds that
+are left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import ToolMessage
+from langchain_core.messages.tool import ToolCall
+from langchain_core.tools import BaseTool
+
+from ..tools.cells import neutralise, shorten
+from ..tools.limits import Result
+from ..tools.toolbox import make_tools
+from .answer import Step
+from .results import is_empty
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of a call.
+
+    result: the rows of a statement that ran. failed: the text is an error or a refusal. repeats: the call was
+    not run because an earlier step had made it. seconds: the tool's time.
+    """
+
+    text: str
+    result: Result | None = None
+    failed: bool = False
+    repeats: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A statement that ran without error: as asked by the model, tidied, its result and what the model saw of
+    it.
+    """
+
+    asked: str
+    sql: str
+    result: Result
+    shown: str
+
+
+def run_call(
+    database: Database,
+    call: ToolCall,
+    *,
+    seconds: float,
+    stop: threading.Event,
+) -> Observation:
+    """Runs the call's tool. A query is cut off after `seconds` (or the database's own limit), or when `stop`
+    is set.
+    """
+    limits = dataclasses.replace(database.limits, seconds=max(0.05, min(database.limits.seconds, seconds)))
+    tools = {tool.name: tool for tool in make_tools(database, limits=limits, cancel=stop)}
+    tool = tools.get(call["name"])
+    if tool is None:
+        return Observation(_unknown_tool(call["name"], list(tools.values())), failed=True)
+    started = time.monotonic()
+    message: Any = tool.invoke(dict(call))
+    if not isinstance(message, ToolMessage):
+        raise TypeError(f"tool {tool.name} returned {type(message).__name__}, not a ToolMessage")
+    result = message.artifact if isinstance(message.artifact, Result) else None
+    return Observation(
+        str(message.text),
+        result,
+        failed=message.status == "error",
+        seconds=time.monotonic() - started,
+    )
+
+
+def executed(call: ToolCall, observation: Observation) -> Executed | None:
+    """The statement that this call ran, if it did run one."""
+    if observation.result is None:
+        return None
+    asked = str(call["args"].get("sql", ""))
+    # In a Markdown fence, which the tool forgives, the statement is taken as the guard regenerated it.
+    sql = observation.result.sql if "```" in asked else asked.strip().rstrip("; \n\t")
+    return Executed(asked, sql, observation.result, observation.text)
+
+
+def unreadable(problem: str, call: ToolCall, tools: Sequence[BaseTool]) -> Observation:
+    """The observation for a call whose arguments could not be read."""
+    known = next((tool for tool in tools if tool.name == call["name"]), None)
+    usage = _usage(known) if known else ", ".join(_usage(tool) for tool in tools)
+    return Observation(f"Error: this call was not run: {problem}. Call it as {usage}", failed=True)
+
+
+def repeated(call: ToolCall, steps: Sequence[Step]) -> Observation | None:
+    """The observation for a call that an earlier step has already made; None for a new one."""
+    for number, step in enumerate(steps, 1):
+        if step.tool == call["name"] and _same(step.arguments, call["args"]):
+            advice = (
+                "If its result answers the question, reply with the answer; if not, change the SQL"
+                if step.sql
+                else "Use what it showed, or ask for something else"
+            )
+            return Observation(
+                f"Error: step {number} made exactly this call; its observation is above. {advice}.",
+                failed=True,
+                repeats=True,
+            )
+    return None
+
+
+def suspicion(observation: Observation) -> str:
+    """What to check when a statement ran but its result says nothing; empty when nothing is wrong."""
+    if observation.result is None or not is_empty(observation.result.rows):
+        return ""
+    what = "no rows" if not observation.result.rows else "only NULL"
+    return (
+        f"The result holds {what}. Check that its literals are spelled as stored and its joins lead "
+        "where they should; if both stand, this is the answer."
+    )
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
+
+
+def _unknown_tool(name: str, tools: Sequence[BaseTool]) -> str:
+    known = ", ".join(_usage(tool) for tool in tools)
+    return (
+        f"Error: there is no tool {shorten(neutralise(name), 60) or 'without a name'}; the tools are {known}"
+    )
+
+
+def _usage(tool: BaseTool) -> str:
+    """`name(first, second)`: the tool with its required arguments."""
+    schema: Any = tool.args_schema
+    required = [name for name, field in schema.model_fields.items() if field.is_required()]
+    return f"{tool.name}({', '.join(required)})"

@@ -1,0 +1,125 @@
+"""Turns the end of a run into an `Answer`: the last statement that ran, in words, with what it rests on.
+
+The words are the model's; where it left none (a budget ended first), they are made from the result and say
+so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import BaseMessage
+
+from ..errors import SqlbergError
+from ..tools.cells import cell
+from .acting import Executed
+from .answer import Answer, Logprob, Origin, Step
+from .budget import Budget, Spent
+from .confidence import confidence
+from .deadline import Cancelled, OutOfTime, run_until
+from .grounds import Grounds, grounds_of
+from .state import Ending
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+GROUNDS_SECONDS = 5.0
+_ROWS_IN_WORDS = 3
+
+
+def conclude(
+    database: Database,
+    *,
+    question: str,
+    ending: Ending,
+    best: Executed | None,
+    steps: tuple[Step, ...],
+    spent: Spent,
+    logprob: Logprob | None,
+    messages: Sequence[BaseMessage],
+    budget: Budget,
+    cancel: threading.Event,
+    explain: bool,
+    model_name: str,
+) -> Answer:
+    """The answer of one run. explain: look up what SQL rests on, in at most `GROUNDS_SECONDS` of the time
+    left.
+    """
+    answer = Answer(
+        question=question,
+        steps=steps,
+        status=ending.status,
+        reason=ending.reason,
+        text=ending.text,
+        tokens=spent.tokens,
+        messages=tuple(messages),
+        origin=Origin(database=database.name, dialect=database.dialect, model=model_name),
+    )
+    if best is None:
+        text = answer.text or _without_result(ending)
+        return dataclasses.replace(answer, text=text, seconds=spent.seconds())
+    grounds, unknown = _grounds(database, best, seconds=spent.left(budget), cancel=cancel, explain=explain)
+    result = best.result
+    return dataclasses.replace(
+        answer,
+        sql=best.sql,
+        columns=result.columns,
+        rows=result.rows,
+        types=result.types,
+        cuts=result.cuts,
+        text=answer.text or _with_result(ending, best),
+        ordered=grounds.ordered,
+        evidence=grounds.evidence,
+        notes=(*grounds.notes, *unknown),
+        origin=dataclasses.replace(grounds.origin, model=model_name),
+        confidence=confidence(logprob, grounds.doubts),
+        logprob=logprob,
+        seconds=spent.seconds(),
+    )
+
+
+def in_words(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A result in one line: the value, or the count and the first rows."""
+    if not rows:
+        return "no rows"
+    if len(rows) == 1 and len(columns) == 1:
+        return cell(rows[0][0])
+    shown = "; ".join(" | ".join(cell(value) for value in row[:6]) for row in rows[:_ROWS_IN_WORDS])
+    return f"{len(rows)} row{'s' if len(rows) > 1 else ''}: {shown}" + (
+        "; …" if len(rows) > _ROWS_IN_WORDS else ""
+    )
+
+
+def _grounds(
+    database: Database, best: Executed, *, seconds: float, cancel: threading.Event, explain: bool
+) -> tuple[Grounds, tuple[str, ...]]:
+    """What the SQL rests on, and a note when there was no time or way to find out."""
+    try:
+        found = run_until(
+            lambda stop: grounds_of(database, best.sql, best.result, explain=explain, cancel=stop),
+            seconds=min(seconds, GROUNDS_SECONDS),
+            cancel=cancel,
+        )
+        return found, ()
+    except OutOfTime:
+        note = "what the SQL rests on was not looked up: no time was left"
+    except Cancelled:
+        note = "what the SQL rests on was not looked up: the caller cancelled"
+    except SqlbergError as error:
+        note = f"what the SQL rests on could not be looked up: {error}"
+    return Grounds(origin=Origin(database=database.name, dialect=database.dialect)), (note,)
+
+
+def _with_result(ending: Ending, best: Executed) -> str:
+    found = in_words(best.result.columns, best.result.rows)
+    if ending.status == "answered":
+        return found
+    return f"Not finished: {ending.reason}. The last statement that ran gave {found}"
+
+
+def _without_result(ending: Ending) -> str:
+    reason = ending.reason or "no statement ran"
+    return f"Not finished: {reason}. No statement had run." if ending.status == "partial" else reason

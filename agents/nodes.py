@@ -1,0 +1,277 @@
+"""The steps of the SQL agent's graph, one method a node: begin, think, act, observe, finish.
+
+Each takes the state and returns what changed. Nothing here raises for what a model says or a database
+answers: both end in the answer's status. The model and the tools run under the time left (deadline.py), so a
+model that hangs ends in a partial answer like any other end of a budget.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.runtime import Runtime
+
+from ..errors import SqlbergError
+from ..models.errors import explain as explain_model_error
+from ..models.errors import one_line
+from ..tools.toolbox import make_tools
+from .acting import Observation, executed, repeated, run_call, suspicion, unreadable
+from .answer import Step
+from .budget import Budget, Spent
+from .conclusion import conclude
+from .confidence import logprob_of
+from .conversation import messages_of, remember, turn_of
+from .deadline import Cancelled, OutOfTime, run_until
+from .events import Event
+from .prompts import prompt_for
+from .replies import Reply, is_unfinished, read_reply
+from .speaking import ask_model
+from .state import Asking, Ending, SqlState
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+MOST_REPEATS = 2
+THOUGHT_CHARS = 400
+CANCELLED = Ending("partial", "the caller cancelled")
+_NOTHING_RAN = (
+    "Nothing was run: words are not executed. Make one tool call; or, if the database does not hold what was "
+    'asked, reply "I cannot answer this:" with the reason.'
+)
+
+
+class Nodes:
+    """The nodes of one graph: they share its database, model and budget, and hold nothing of any run."""
+
+    def __init__(
+        self, database: Database, model: BaseChatModel, budget: Budget, *, explain: bool, model_name: str
+    ) -> None:
+        self.database = database
+        self.budget = budget
+        self.explain = explain
+        self.model_name = model_name or type(model).__name__
+        self.tools = make_tools(database)
+        try:
+            self.speaker = model.bind_tools(self.tools)
+        except NotImplementedError:
+            raise SqlbergError(
+                f"{self.model_name} cannot call tools: use a chat model with tool calling, such as embedded"
+            ) from None
+
+    def begin(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        """A fresh account and the dialogue so far: system prompt, earlier turns, the question."""
+        asking = runtime.context or Asking()
+        spent = Spent()
+        question = state.get("question", "").strip()
+        change: dict[str, Any] = {
+            "messages": [],
+            "steps": (),
+            "spent": spent,
+            "best": None,
+            "logprob": None,
+            "sent_back": 0,
+            "repeats": 0,
+            "ending": None,
+        }
+        if not question:
+            return {**change, "ending": Ending("failed", "there is no question: ask something in words")}
+        try:
+            prompt = run_until(
+                lambda stop: prompt_for(self.database, question),
+                seconds=spent.left(self.budget),
+                cancel=asking.cancel,
+            )
+        except OutOfTime:
+            return {**change, "ending": self._out_of_time()}
+        except Cancelled:
+            return {**change, "ending": CANCELLED}
+        except SqlbergError as error:
+            return {**change, "ending": Ending("failed", str(error))}
+        earlier = messages_of(state.get("conversation", []))
+        return {**change, "messages": [SystemMessage(prompt), *earlier, HumanMessage(question)]}
+
+    def think(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        """The model's next reply, or the end of a budget."""
+        asking = runtime.context or Asking()
+        spent, messages = _at(state, "spent"), _at(state, "messages")
+        if over := spent.over(self.budget):
+            return {"ending": Ending("partial", over)}
+
+        def speak(stop: threading.Event) -> AIMessage:
+            def tell(text: str) -> None:
+                if not stop.is_set():
+                    runtime.stream_writer(Event("token", text, candidate=asking.candidate))
+
+            return ask_model(self.speaker, messages, sampling=asking.sampling, stop=stop, tell=tell)
+
+        started = time.monotonic()
+        try:
+            message = run_until(speak, seconds=spent.left(self.budget), cancel=asking.cancel)
+        except OutOfTime:
+            return {"ending": self._out_of_time()}
+        except Cancelled:
+            return {"ending": CANCELLED}
+        except (
+            Exception
+        ) as error:  # whatever a provider's client raises: the person gets one line, not a traceback
+            return {"ending": Ending("failed", str(explain_model_error(error, self.model_name)))}
+        reply = read_reply(message)
+        spent, read = spent.after(messages, message)
+        change = {
+            "reply": reply,
+            "spent": spent,
+            "steps": _with_tokens(_at(state, "steps"), read),
+            "messages": [*messages, reply.message],
+            "thinking": time.monotonic() - started,
+        }
+        if reply.call is None:
+            return {**change, **self._words(state, reply, change["messages"])}
+        runtime.stream_writer(Event("call", step=_step(reply), candidate=asking.candidate))
+        return change
+
+    def act(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        """Runs the call, or says why it cannot run."""
+        asking = runtime.context or Asking()
+        reply = _at(state, "reply")
+        call = reply.call
+        if call is None:
+            raise RuntimeError("act needs a tool call; route here only after a reply that has one")
+        if reply.problem:
+            return {"observation": unreadable(reply.problem, call, self.tools)}
+        if again := repeated(call, _at(state, "steps")):
+            return {"observation": again}
+        left = _at(state, "spent").left(self.budget)
+        try:
+            observation = run_until(
+                lambda stop: run_call(self.database, call, seconds=left, stop=stop),
+                seconds=left,
+                cancel=asking.cancel,
+            )
+        except OutOfTime:
+            ending = self._out_of_time()
+            return {"observation": Observation(f"Stopped: {ending.reason}", failed=True), "ending": ending}
+        except Cancelled:
+            return {"observation": Observation("Stopped: cancelled", failed=True), "ending": CANCELLED}
+        except (
+            Exception
+        ) as error:  # a fault of a tool, not of the model: nothing it could do better next turn
+            reason = f"{call['name']} failed: {one_line(error)}"
+            return {
+                "observation": Observation(f"Error: {reason}", failed=True),
+                "ending": Ending("failed", reason),
+            }
+        ran = executed(call, observation)
+        if ran is None:
+            return {"observation": observation}
+        return {"observation": observation, "best": ran, "logprob": logprob_of(reply.message)}
+
+    def observe(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        """Puts the observation, with notes that help, into the dialogue; ends a run that repeats itself."""
+        asking = runtime.context or Asking()
+        reply, observation = _at(state, "reply"), _at(state, "observation")
+        notes = []
+        if reply.dropped:
+            notes.append(f"Only the first of {reply.dropped + 1} calls was run. Make one call a turn.")
+        sent_back = _at(state, "sent_back")
+        if (doubt := suspicion(observation)) and sent_back < self.budget.retries:
+            notes.append(doubt)
+            sent_back += 1
+        if self.budget.rounds - _at(state, "spent").rounds == 2:
+            notes.append("Two turns are left: run the SQL that answers the question now, then answer.")
+        text = "\n".join([observation.text, *(f"Note: {note}" for note in notes)])
+        step = dataclasses.replace(
+            _step(reply),
+            observation=text,
+            seconds=_at(state, "thinking") + observation.seconds,
+            failed=observation.failed,
+        )
+        message = ToolMessage(
+            text,
+            tool_call_id=reply.call["id"] if reply.call else "",
+            name=step.tool,
+            status="error" if observation.failed else "success",
+        )
+        runtime.stream_writer(Event("step", step=step, candidate=asking.candidate))
+        repeats = _at(state, "repeats") + 1 if observation.repeats else 0
+        return {
+            "messages": [*_at(state, "messages"), message],
+            "steps": (*_at(state, "steps"), step),
+            "sent_back": sent_back,
+            "repeats": repeats,
+            "ending": state.get("ending") or _endless(state, repeats),
+        }
+
+    def finish(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        """The answer, and what the thread remembers of it."""
+        asking = runtime.context or Asking()
+        answer = conclude(
+            self.database,
+            question=state.get("question", "").strip(),
+            ending=state.get("ending") or Ending("failed", "the run ended without a reason"),
+            best=state.get("best"),
+            steps=_at(state, "steps"),
+            spent=_at(state, "spent"),
+            logprob=state.get("logprob"),
+            messages=_at(state, "messages"),
+            budget=self.budget,
+            cancel=asking.cancel,
+            explain=self.explain,
+            model_name=self.model_name,
+        )
+        return {"answer": answer, "conversation": remember(state.get("conversation", []), turn_of(answer))}
+
+    def _words(self, state: SqlState, reply: Reply, messages: list[BaseMessage]) -> dict[str, Any]:
+        """What words without a call mean: the answer, an abstention, or a call meant but not made."""
+        if state.get("best"):
+            return {"ending": Ending("answered", text=reply.text)}
+        sent_back = _at(state, "sent_back")
+        if is_unfinished(reply.text) and sent_back < self.budget.retries:
+            return {"messages": [*messages, HumanMessage(_NOTHING_RAN)], "sent_back": sent_back + 1}
+        reason = reply.text or "the model said nothing and ran no SQL"
+        return {"ending": Ending("abstained", reason, reply.text)}
+
+    def _out_of_time(self) -> Ending:
+        return Ending("partial", f"the time budget of {self.budget.seconds:g} seconds ended")
+
+
+def _at(state: SqlState, key: str) -> Any:
+    """A part of the state that `begin` has set."""
+    return state[key]  # type: ignore[literal-required]
+
+
+def _step(reply: Reply) -> Step:
+    """The step that the reply asks for, before it is done."""
+    call = reply.call
+    thought = " ".join(reply.text.split())
+    if len(thought) > THOUGHT_CHARS:
+        thought = thought[: THOUGHT_CHARS - 1].rstrip() + "…"
+    usage = reply.message.usage_metadata
+    return Step(
+        thought=thought,
+        tool=call["name"] if call else "",
+        arguments=dict(call["args"]) if call else {},
+        observation="",
+        tokens=usage["output_tokens"] if usage else 0,
+    )
+
+
+def _with_tokens(steps: tuple[Step, ...], read: int) -> tuple[Step, ...]:
+    """The steps, with what the model has just read counted to the last one."""
+    if not steps or not read:
+        return steps
+    return (*steps[:-1], dataclasses.replace(steps[-1], tokens=steps[-1].tokens + read))
+
+
+def _endless(state: SqlState, repeats: int) -> Ending | None:
+    """The end of a run that only repeats itself. Repeating the statement that ran last confirms it."""
+    if repeats < MOST_REPEATS:
+        return None
+    best, call = state.get("best"), _at(state, "reply").call
+    if best and call and call["args"].get("sql") == best.asked:
+        return Ending("answered", "the model repeated its last statement; its result stands")
+    return Ending("partial", "the model kept repeating the same call")

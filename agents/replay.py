@@ -1,0 +1,243 @@
+"""Saves an answer as a file that can be checked again later, and checks it: `replay(path, database)`.
+
+The file is JSON: question, SQL, parameters (limits, model, policy digest), schema of the tables read and its
+fingerprint, a digest of the result, and the evidence for each literal and join. It holds no rows. Replaying
+asks no model: it compares the schema, runs the SQL through the same guard and sandbox, compares the result
+and looks the evidence up again. Covered: what changed, in words. Not covered: why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import SqlbergError
+from ..tools.limits import Limits, Result
+from .answer import Answer, plain
+from .grounds import Grounds, grounds_of, schema_of
+from .results import result_digest
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+FORMAT = "sqlberg-answer-1"
+MOST_BYTES = 10_000_000
+
+
+class SavedAnswer(BaseModel):
+    """The file. `parameters`: limits, model, candidates and policy digest of the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["sqlberg-answer-1"] = FORMAT
+    sqlberg: str
+    question: str
+    sql: str
+    parameters: dict[str, Any]
+    database: str
+    dialect: str
+    tables: dict[str, dict[str, str]]
+    schema_fingerprint: str
+    columns: list[str]
+    row_count: int
+    ordered: bool
+    result_digest: str
+    cuts: list[str]
+    evidence: list[str]
+    notes: list[str]
+    status: str
+    text: str
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was compared. detail: what was found; what changed, when not `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What became of a saved answer. result: today's rows, None when the SQL no longer runs."""
+
+    saved: SavedAnswer
+    checks: tuple[Check, ...]
+    result: Result | None = None
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+    @property
+    def changes(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.ok)
+
+
+def save(answer: Answer, path: str | Path) -> Path:
+    """Write `answer` to a .json file, whole or not at all. Only another saved answer is overwritten.
+
+    Raises SqlbergError when nothing ran, or the file cannot or must not be written.
+    """
+    path = Path(path)
+    if not answer.sql:
+        raise SqlbergError("this answer has no SQL to replay; only answers with SQL can be saved")
+    if path.suffix != ".json":
+        raise SqlbergError(f"a saved answer is a .json file; name it {path.stem or 'answer'}.json")
+    if path.exists():
+        load(path)  # raises when it is some other file
+    text = saved_answer(answer).model_dump_json(indent=2)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(text + "\n")
+        os.replace(file.name, path)
+    except OSError as error:
+        raise SqlbergError(f"the answer cannot be written to {path.name}: {error.strerror}") from None
+    return path
+
+
+def saved_answer(answer: Answer) -> SavedAnswer:
+    """What the file holds of an answer."""
+    origin = answer.origin
+    return SavedAnswer(
+        sqlberg=_version(),
+        question=answer.question,
+        sql=answer.sql,
+        parameters={
+            "limits": plain(origin.limits),
+            "model": origin.model,
+            "candidates": answer.tried,
+            "policy": origin.policy,
+        },
+        database=origin.database,
+        dialect=origin.dialect,
+        tables={table: dict(columns) for table, columns in origin.schema.items()},
+        schema_fingerprint=origin.schema_fingerprint,
+        columns=list(answer.columns),
+        row_count=len(answer.rows),
+        ordered=answer.ordered,
+        result_digest=result_digest(answer.columns, answer.rows, ordered=answer.ordered),
+        cuts=[str(cut) for cut in answer.cuts],
+        evidence=[str(line) for line in answer.evidence],
+        notes=list(answer.notes),
+        status=answer.status,
+        text=answer.text,
+        confidence=answer.confidence,
+    )
+
+
+def load(path: str | Path) -> SavedAnswer:
+    """Read a saved answer. Raises SqlbergError when the file is none."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise SqlbergError(f"{path.name} is larger than any saved answer; give a file that sqlberg saved")
+        return SavedAnswer.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SqlbergError(
+            f"{path.name} cannot be read: {error.strerror}; give a file that sqlberg saved"
+        ) from None
+    except (ValueError, ValidationError, RecursionError):
+        raise SqlbergError(f"{path.name} is no saved answer; give a file that sqlberg saved") from None
+
+
+def replay(path: str | Path, database: Database) -> Replay:
+    """Check a saved answer against `database` as it is now. Raises SqlbergError for a file that is none."""
+    saved = load(path)
+    checks = [_policy(saved, database), _schema(saved, database)]
+    try:
+        result = database.execute(saved.sql, limits=_limits(saved, database.limits))
+        grounds = grounds_of(database, saved.sql, result, explain=bool(saved.evidence or saved.notes))
+    except SqlbergError as error:
+        return Replay(saved, (*checks, Check("sql", False, f"the SQL no longer runs: {error}")))
+    checks.append(Check("sql", True, "the SQL runs"))
+    checks.append(_result(saved, result))
+    checks.extend(_evidence(saved, grounds))
+    return Replay(saved, tuple(checks), result)
+
+
+def _policy(saved: SavedAnswer, database: Database) -> Check:
+    same = saved.parameters.get("policy") == database.policy.digest()
+    return Check("policy", same, "the same access policy" if same else "the access policy is another one")
+
+
+def _schema(saved: SavedAnswer, database: Database) -> Check:
+    """The columns that the SQL's tables had, against those they have."""
+    if saved.dialect != database.dialect:
+        return Check(
+            "schema", False, f"the SQL is for {saved.dialect}, this database speaks {database.dialect}"
+        )
+    today = schema_of(database.catalog, list(saved.tables))
+    changes = list(_schema_changes(saved.tables, today))
+    return Check("schema", not changes, "; ".join(changes) or "the tables it reads have not changed")
+
+
+def _schema_changes(
+    before: Mapping[str, Mapping[str, str]], today: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    for table, columns in before.items():
+        if table not in today:
+            yield f"table {table} is gone or no longer permitted"
+            continue
+        for name, kind in columns.items():
+            if name not in today[table]:
+                yield f"column {table}.{name} is gone or no longer permitted"
+            elif today[table][name] != kind:
+                yield f"column {table}.{name} was {kind or 'untyped'}, is {today[table][name] or 'untyped'}"
+        for name in today[table]:
+            if name not in columns:
+                yield f"column {table}.{name} is new"
+
+
+def _result(saved: SavedAnswer, result: Result) -> Check:
+    if list(result.columns) != saved.columns:
+        was, now = ", ".join(saved.columns), ", ".join(result.columns)
+        return Check("result", False, f"the result's columns were {was}, are {now}")
+    digest = result_digest(result.columns, result.rows, ordered=saved.ordered)
+    if digest == saved.result_digest:
+        return Check("result", True, f"the same result, {len(result.rows)} rows")
+    if len(result.rows) != saved.row_count:
+        return Check("result", False, f"the result had {saved.row_count} rows, has {len(result.rows)}")
+    return Check("result", False, f"the result still has {saved.row_count} rows, but not the same values")
+
+
+def _evidence(saved: SavedAnswer, grounds: Grounds) -> Iterator[Check]:
+    today = [str(line) for line in grounds.evidence]
+    for line in saved.evidence:
+        found = line in today
+        yield Check("evidence", found, line if found else f"no longer so: {line}")
+    for line in today:
+        if line not in saved.evidence:
+            yield Check("evidence", False, f"now: {line}")
+
+
+def _limits(saved: SavedAnswer, limits: Limits) -> Limits:
+    """The cuts of then, so that results compare; seconds and memory of now."""
+    then = saved.parameters.get("limits")
+    cuts = {
+        name: int(value)
+        for name in ("rows", "columns", "cell_chars")
+        if isinstance(then, Mapping)
+        and isinstance(value := then.get(name), (int, float))
+        and 1 <= value <= 1_000_000
+    }
+    return replace(limits, **cuts)
+
+
+def _version() -> str:
+    try:
+        return version("sqlberg")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,321 @@
+"""The SQL agent: questions in plain language in, answers with SQL, rows, steps and grounds out.
+
+    with SqlAgent("shop.duckdb") as agent:
+        answer = agent.ask("How many customers came back last year?")
+        print(answer.text, answer.to_pandas(), sep="\n")
+
+`ask`, `aask`, `stream` and `batch` differ only in how the answer arrives. A `thread_id` makes questions a
+conversation. Safe for many threads at once; questions of one conversation wait for each other. What a model
+or a database does wrong is in the answer's status; only wrong use of the agent raises (SqlbergError).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from ..errors import SqlbergError
+from ..tools.limits import Limits
+from ..tools.policy import AccessPolicy
+from .answer import Answer
+from .budget import Budget
+from .clarify import ask_back
+from .conversation import Turn, remember, turn_of
+from .events import Event
+from .memory import Memory
+from .speaking import sampling_options
+from .sql_graph import build_sql_graph
+from .state import Asking
+from .voting import abstain, elect
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+MOST_CANDIDATES = 64
+QUESTION_CHARS = 8_000
+_AT_ONCE = 8  # candidates of one question that run at the same time
+
+Tell = Callable[[Event], None]
+
+
+class SqlAgent:
+    """Answers questions over one database with one chat model."""
+
+    def __init__(
+        self,
+        database: Database | str | Path,
+        model: BaseChatModel | str = "embedded",
+        *,
+        candidates: int = 1,
+        temperature: float = 0.7,
+        seed: int = 0,
+        abstain_below: float = 0.0,
+        clarify: bool = True,
+        explain: bool = True,
+        budget: Budget | None = None,
+        memory: BaseCheckpointSaver[Any] | str | Path | None = None,
+        policy: AccessPolicy | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """
+        database: an open Database, or what `open_database` takes; then policy and limits are for it.
+        model: a LangChain chat model that can call tools, or a reference ("embedded", "provider:model", ...).
+        candidates: how many runs vote by result; the first is greedy, the others are sampled with
+        `temperature` and
+            `seed`, where the model takes these options.
+        abstain_below: least confidence of an answer, 0 to 1; unknown confidence (one candidate of a model
+        that
+            reports no log-probabilities) is not held against it.
+        clarify: ask back when candidates read the question in two likely ways with different results.
+        explain: look up what literals and joins of the answer rest on, and what its joins do to rows.
+        budget: rounds, seconds and tokens of one question. memory: where conversations are kept: None for
+        this
+            process, a path for a SQLite file, or any LangGraph checkpointer.
+        """
+        if not 1 <= candidates <= MOST_CANDIDATES:
+            raise SqlbergError(f"candidates must be 1 to {MOST_CANDIDATES}, not {candidates}")
+        if not 0 <= abstain_below <= 1:
+            raise SqlbergError(f"abstain_below must be 0 to 1, not {abstain_below}")
+        self.candidates = candidates
+        self.temperature = temperature
+        self.seed = seed
+        self.abstain_below = abstain_below
+        self.clarify = clarify
+        self.budget = budget or Budget()
+        self._owns_database = isinstance(database, (str, Path))
+        self.model, name = _model(model)
+        self.database = _database(database, policy, limits)
+        self._memory = Memory(memory, self.database)
+        self._graph = build_sql_graph(
+            self.database, self.model, budget=self.budget, explain=explain, model_name=name
+        )
+        self._threads = build_sql_graph(
+            self.database,
+            self.model,
+            budget=self.budget,
+            explain=explain,
+            model_name=name,
+            checkpointer=self._memory.checkpointer,
+        )
+
+    def ask(
+        self, question: str, *, thread_id: str | None = None, cancel: threading.Event | None = None
+    ) -> Answer:
+        """The answer to one question.
+
+        thread_id: the conversation it belongs to ("and in 2023?"). cancel: set it from another thread to stop
+        the model and the query; the answer is then partial. Raises SqlbergError for an empty question or bad
+        thread id.
+        """
+        return self._ask(question, thread_id, cancel or threading.Event(), None)
+
+    async def aask(self, question: str, *, thread_id: str | None = None) -> Answer:
+        """`ask` for asyncio; cancelling the task stops the model and the query."""
+        cancel = threading.Event()
+        try:
+            return await asyncio.to_thread(self._ask, question, thread_id, cancel, None)
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+
+    def stream(
+        self, question: str, *, thread_id: str | None = None, cancel: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Every event of one question as it happens; the last one holds the answer. Closing it cancels."""
+        cancel = cancel or threading.Event()
+        events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                answer = self._ask(question, thread_id, cancel, events.put)
+                events.put(Event("answer", answer.text, answer=answer))
+            except BaseException as error:  # raised again where the events are read
+                events.put(error)
+
+        _checked(question)
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            while True:
+                event = events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+                if event.kind == "answer":
+                    return
+        finally:
+            cancel.set()
+
+    def batch(
+        self, questions: Sequence[str], *, concurrency: int = 4, cancel: threading.Event | None = None
+    ) -> list[Answer]:
+        """The answers to independent questions, in order; one that cannot be asked is "failed"."""
+        if concurrency < 1:
+            raise SqlbergError(f"concurrency must be at least 1, not {concurrency}")
+        cancel = cancel or threading.Event()
+
+        def one(question: str) -> Answer:
+            try:
+                return self._ask(question, None, cancel, None)
+            except SqlbergError as error:
+                return Answer(question, status="failed", reason=str(error), text=str(error))
+
+        with ThreadPoolExecutor(concurrency, thread_name_prefix="sqlberg-batch") as pool:
+            try:
+                return list(pool.map(one, questions))
+            except BaseException:
+                cancel.set()
+                raise
+
+    def conversation(self, thread_id: str) -> list[Turn]:
+        """What a thread remembers, oldest first; empty for an unknown one."""
+        state = self._threads.get_state(self._memory.config(thread_id))
+        return list(state.values.get("conversation", []))
+
+    def forget(self, thread_id: str) -> None:
+        """Delete a conversation."""
+        self._memory.forget(thread_id)
+
+    def close(self) -> None:
+        """Close the memory, and the database if the agent opened it."""
+        self._memory.close()
+        if self._owns_database:
+            self.database.close()
+
+    def __enter__(self) -> SqlAgent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(
+        self, question: str, thread_id: str | None, cancel: threading.Event, tell: Tell | None
+    ) -> Answer:
+        question = _checked(question)
+        if thread_id is None:
+            return self._decide(question, [], cancel, tell)
+        config = self._memory.config(thread_id)
+        with self._memory.turn_taking(thread_id):
+            if self.candidates == 1:
+                answer = self._run(question, None, 0, cancel, tell, config)
+                return dataclasses.replace(self._judged(answer), thread_id=thread_id)
+            earlier = self.conversation(thread_id)
+            answer = self._decide(question, earlier, cancel, tell)
+            self._threads.update_state(
+                config, {"conversation": remember(earlier, turn_of(answer))}, as_node="finish"
+            )
+            return dataclasses.replace(answer, thread_id=thread_id)
+
+    def _decide(
+        self, question: str, earlier: list[Turn], cancel: threading.Event, tell: Tell | None
+    ) -> Answer:
+        """One run, or several that vote."""
+        if self.candidates == 1:
+            return self._judged(self._run(question, earlier, 0, cancel, tell))
+        started = time.monotonic()
+        with ThreadPoolExecutor(
+            min(self.candidates, _AT_ONCE), thread_name_prefix="sqlberg-candidate"
+        ) as pool:
+            try:
+                runs = [
+                    pool.submit(self._run, question, earlier, number, cancel, tell)
+                    for number in range(self.candidates)
+                ]
+                answers = [run.result() for run in runs]
+            except BaseException:
+                cancel.set()
+                raise
+        answer = elect(answers, abstain_below=self.abstain_below)
+        answer = ask_back(answer) if self.clarify else answer
+        tokens = answers[0].tokens
+        for other in answers[1:]:
+            tokens = tokens + other.tokens
+        return dataclasses.replace(answer, seconds=time.monotonic() - started, tokens=tokens)
+
+    def _judged(self, answer: Answer) -> Answer:
+        """A single candidate's answer, withheld when it is known to be too unsure."""
+        sure = answer.confidence is None or answer.confidence >= self.abstain_below
+        if sure or answer.status != "answered":
+            return answer
+        reason = (
+            f"its confidence is {answer.confidence:.0%}, less than the {self.abstain_below:.0%} asked for"
+        )
+        return abstain(answer, reason)
+
+    def _run(
+        self,
+        question: str,
+        earlier: list[Turn] | None,
+        candidate: int,
+        cancel: threading.Event,
+        tell: Tell | None,
+        config: RunnableConfig | None = None,
+    ) -> Answer:
+        """One run of the graph; with `config` in a thread, whose conversation the checkpointer brings."""
+        sampling = (
+            sampling_options(self.model, candidate=candidate, temperature=self.temperature, seed=self.seed)
+            if self.candidates > 1
+            else {}
+        )
+        asking = Asking(cancel=cancel, sampling=sampling, candidate=candidate)
+        graph = self._graph if config is None else self._threads
+        payload: Any = {"question": question}
+        if earlier:
+            payload["conversation"] = earlier
+        config = cast(RunnableConfig, {**(config or {}), "recursion_limit": 10 + 4 * self.budget.rounds})
+        # Between the steps of one question nothing is worth keeping: the thread is written once, at its end.
+        options: Any = {"durability": "exit"} if graph is self._threads else {}
+        if tell is None:
+            return graph.invoke(payload, config, context=asking, **options)["answer"]
+        answer: Answer | None = None
+        for mode, chunk in graph.stream(
+            payload, config, context=asking, stream_mode=["custom", "values"], **options
+        ):
+            if mode == "custom":
+                tell(cast(Event, chunk))
+            else:
+                answer = cast(Any, chunk).get("answer", answer)
+        if answer is None:
+            raise RuntimeError("the graph ended without an answer")
+        return answer
+
+
+def _checked(question: str) -> str:
+    if not isinstance(question, str) or not question.strip():
+        raise SqlbergError("there is no question: ask something in words")
+    if len(question) > QUESTION_CHARS:
+        raise SqlbergError(f"the question has {len(question)} characters; ask in at most {QUESTION_CHARS}")
+    return question.strip()
+
+
+def _model(model: BaseChatModel | str) -> tuple[BaseChatModel, str]:
+    """The chat model, and the name by which answers call it."""
+    if not isinstance(model, str):
+        return model, str(
+            getattr(model, "model_name", "") or getattr(model, "model", "") or type(model).__name__
+        )
+    from ..models.references import load_chat_model
+
+    return load_chat_model(model), model
+
+
+def _database(
+    database: Database | str | Path, policy: AccessPolicy | None, limits: Limits | None
+) -> Database:
+    if isinstance(database, (str, Path)):
+        from ..tools.database import open_database
+
+        return open_database(database, policy=policy, limits=limits)
+    if policy is not None or limits is not None:
+        raise SqlbergError("the database is already open: give policy and limits to open_database instead")
+    return database

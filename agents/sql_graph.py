@@ -1,0 +1,72 @@
+"""The SQL agent's graph: think -> act -> observe -> think ... -> finish, under a budget.
+
+After Interactive-T2S (arXiv 2408.11062): one thought and one tool call a turn, until the model answers in
+words. Differs from the released code: actions are structured tool calls, never evaluated text; a repeated,
+malformed or unknown call is answered by an observation; a suspicious result is questioned a bounded number of
+times instead of rerunning the whole dialogue; every end of a budget is a partial answer that says so.
+
+    graph = build_sql_graph(database, model)
+    answer = graph.invoke({"question": "How many customers are there?"})["answer"]
+
+With `stream_mode="custom"` the graph yields every step as an `Event` (events.py). With a checkpointer, runs
+with one `thread_id` are a conversation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from .budget import Budget
+from .nodes import Nodes
+from .state import Asking, SqlInput, SqlOutput, SqlState
+
+if TYPE_CHECKING:
+    from ..tools.database import Database
+
+
+def build_sql_graph(
+    database: Database,
+    model: BaseChatModel,
+    *,
+    budget: Budget | None = None,
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+    explain: bool = True,
+    model_name: str = "",
+) -> CompiledStateGraph[SqlState, Asking, SqlInput, SqlOutput]:
+    """The compiled graph: {"question": str} in, {"answer": Answer} out.
+
+    model: any chat model that can call tools. checkpointer: keeps conversations by thread_id. explain: after
+    the answer, look up what its literals and joins rest on and what its joins do to rows (a few more
+    queries). model_name: the reference that answers name as their origin (default: the model's class). Raises
+    SqlbergError when the model cannot call tools.
+    """
+    nodes = Nodes(database, model, budget or Budget(), explain=explain, model_name=model_name)
+    graph = StateGraph(SqlState, context_schema=Asking, input_schema=SqlInput, output_schema=SqlOutput)
+    graph.add_node("begin", nodes.begin)
+    graph.add_node("think", nodes.think)
+    graph.add_node("act", nodes.act)
+    graph.add_node("observe", nodes.observe)
+    graph.add_node("finish", nodes.finish)
+    graph.add_edge(START, "begin")
+    graph.add_conditional_edges("begin", _think_or_finish, ["think", "finish"])
+    graph.add_conditional_edges("think", _act_or_finish, ["think", "act", "finish"])
+    graph.add_edge("act", "observe")
+    graph.add_conditional_edges("observe", _think_or_finish, ["think", "finish"])
+    graph.add_edge("finish", END)
+    return graph.compile(checkpointer=checkpointer, name="sqlberg")
+
+
+def _think_or_finish(state: SqlState) -> str:
+    return "finish" if state.get("ending") else "think"
+
+
+def _act_or_finish(state: SqlState) -> str:
+    """Words without a call that do not end the run were sent back to the model."""
+    if state.get("ending"):
+        return "finish"
+    return "act" if "reply" in state and state["reply"].call else "think"

@@ -1,0 +1,109 @@
+"""One answer out of several candidates: grouped by result, the heaviest group wins. Pure functions.
+
+Self-consistency (Wang et al. 2023, arXiv 2203.11171) over results instead of texts. Candidates whose SQL gave
+the same result are one group, whatever their SQL. With token log-probabilities a group weighs the probability
+of its distinct statements, so that repaired or repeated candidates do not outvote a likely one (counting
+votes was measured to hurt); without them, every candidate counts one. The share of the winning group, times
+the share of candidates that ran at all, is the confidence. Differs from the paper: abstention below a
+threshold, with the reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .answer import Answer, Reading
+from .results import result_key
+
+
+@dataclass(frozen=True)
+class Group:
+    """Candidates with one result. share: of all groups' weight, 0 to 1."""
+
+    members: tuple[Answer, ...]
+    share: float
+
+    @property
+    def leader(self) -> Answer:
+        """The likeliest member; whole answers before partial ones, the first asked when nothing is known."""
+        return max(self.members, key=lambda answer: (answer.status == "answered", _total(answer)))
+
+    def reading(self) -> Reading:
+        leader = self.leader
+        return Reading(leader.sql, leader.columns, leader.rows, len(self.members), self.share, leader.text)
+
+
+def group_by_result(candidates: Sequence[Answer]) -> list[Group]:
+    """Candidates that ran, grouped by result, heaviest first (ties: the group asked first)."""
+    ran = [answer for answer in candidates if answer.sql]
+    if not ran:
+        return []
+    # One unordered statement among them means that order was not part of the question.
+    ordered = all(answer.ordered for answer in ran)
+    grouped: dict[str, list[Answer]] = {}
+    for answer in ran:
+        grouped.setdefault(result_key(answer.rows, ordered=ordered), []).append(answer)
+    weights = [_weight(members, ran) for members in grouped.values()]
+    groups = [
+        Group(tuple(members), weight / sum(weights))
+        for members, weight in zip(grouped.values(), weights, strict=True)
+    ]
+    return sorted(groups, key=lambda group: -group.share)
+
+
+def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer:
+    """The answer of the heaviest group, with confidence and all readings; abstains below `abstain_below`.
+
+    candidates: at least one. When none ran, the first candidate's own reason stands.
+    """
+    groups = group_by_result(candidates)
+    if not groups:
+        return dataclasses.replace(candidates[0], tried=len(candidates))
+    winner = groups[0]
+    ran = sum(len(group.members) for group in groups)
+    confidence = winner.share * ran / len(candidates)
+    chosen = dataclasses.replace(
+        winner.leader,
+        confidence=confidence,
+        readings=tuple(group.reading() for group in groups),
+        tried=len(candidates),
+    )
+    if confidence >= abstain_below:
+        return chosen
+    reason = (
+        f"the candidates disagree: of {len(candidates)}, the best result has {confidence:.0%} of the weight, "
+        f"less than the {abstain_below:.0%} asked for"
+    )
+    return abstain(chosen, reason)
+
+
+def abstain(answer: Answer, reason: str) -> Answer:
+    """The same work without its answer: SQL and rows go, readings and steps stay."""
+    return dataclasses.replace(
+        answer,
+        sql="",
+        columns=(),
+        rows=(),
+        types=(),
+        cuts=(),
+        text=f"I do not answer this: {reason}.",
+        status="abstained",
+        reason=reason,
+    )
+
+
+def _weight(members: Sequence[Answer], everyone: Sequence[Answer]) -> float:
+    if any(answer.logprob is None for answer in everyone):
+        return float(len(members))
+    top = max(_total(answer) for answer in everyone)
+    likeliest: dict[str, float] = {}
+    for answer in members:
+        likeliest[answer.sql] = max(likeliest.get(answer.sql, -math.inf), _total(answer))
+    return sum(math.exp(total - top) for total in likeliest.values())
+
+
+def _total(answer: Answer) -> float:
+    return answer.logprob.total if answer.logprob else 0.0
