@@ -36,7 +36,7 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
     for aggregate in aggregates_of(shape):
         aliases = shape.aliases_in(aggregate)
         if len(aliases) > 1 or "" in aliases:
-            raise Unchecked(f"{aggregate.sql(catalog.dialect)} runs over several tables")
+            raise Unchecked(f"{shape.spelled(aggregate, catalog.dialect)} runs over several tables")
         alias = next(iter(aliases), None)
         group = shape.select.args.get("group")
         if isinstance(aggregate, exp.Count) and group is not None and alias in shape.aliases_in(group):
@@ -46,7 +46,7 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
         elif _may_repeat(shape, catalog, alias) and (found := repetition(alias)) is not None:
             rows, distinct, most = found
             causes = ", ".join(shape.label(cause) for cause in _causes(shape, catalog, alias))
-            text = _shown(shape, aggregate, catalog)
+            text = shape.spelled(aggregate, catalog.dialect)
             yield (
                 f"{text} takes rows of {shape.label(alias)} more than once: joined with {causes},"
                 f" {distinct} rows become {rows} (one up to {most} times)."
@@ -121,16 +121,3 @@ def aggregates_of(shape: QueryShape) -> list[exp.AggFunc]:
         and not isinstance(aggregate.this, exp.Distinct)
         and not aggregate.find_ancestor(exp.Window)
     ]
-
-
-def _shown(shape: QueryShape, aggregate: exp.Expr, catalog: Catalog) -> str:
-    """An aggregate as SQL with the catalog's spelling of its columns."""
-    shown = aggregate.copy()
-    for column in shown.find_all(exp.Column):
-        source = shape.sources.get(column.table)
-        if source is not None:
-            name = source.column(column.name)
-            column.set("this", exp.to_identifier(name, quoted=not name.isidentifier()))
-            table = source.alias if shape.is_read_twice(source.alias) else source.name
-            column.set("table", exp.to_identifier(table, quoted=not table.isidentifier()))
-    return shown.sql(dialect=catalog.dialect)

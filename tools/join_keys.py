@@ -7,25 +7,26 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from .query_shape import Edge, QueryShape, Source
-from .schema import Catalog, Join
+from .schema import Catalog, Join, Table
 
 
 def known_joins(shape: QueryShape, edge: Edge, catalog: Catalog) -> list[Join]:
     """The catalog's joins that an edge follows, in either direction."""
     left, right = shape.sources[edge.left].table, shape.sources[edge.right].table
-    if left is None or right is None:
-        return []
-    forward = {(one.lower(), other.lower()) for one, other in edge.pairs}
+    return joins_along(left, right, edge.pairs, catalog) if left and right else []
+
+
+def joins_along(left: Table, right: Table, pairs: Sequence[tuple[str, str]], catalog: Catalog) -> list[Join]:
+    """The catalog's joins between two tables that the given pairs of (left, right) columns make complete."""
+    ends = (left.name.lower(), right.name.lower())
+    forward = {(one.lower(), other.lower()) for one, other in pairs}
     backward = {(other, one) for one, other in forward}
     found = []
     for join in catalog.joins:
-        ends = (join.table.lower(), join.ref_table.lower())
-        pairs = {
-            (one.lower(), other.lower()) for one, other in zip(join.columns, join.ref_columns, strict=True)
-        }
-        if (ends == (left.name.lower(), right.name.lower()) and pairs <= forward) or (
-            ends == (right.name.lower(), left.name.lower()) and pairs <= backward
-        ):
+        join_ends = (join.table.lower(), join.ref_table.lower())
+        columns = zip(join.columns, join.ref_columns, strict=True)
+        needed = {(one.lower(), other.lower()) for one, other in columns}
+        if (join_ends == ends and needed <= forward) or (join_ends == ends[::-1] and needed <= backward):
             found.append(join)
     return found
 

@@ -19,7 +19,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from .cells import identifier
+from .cells import identifier, qualified
 from .errors import SqlbergError
 from .schema import Catalog, Table
 
@@ -91,6 +91,19 @@ class QueryShape:
         """The source's name as SQL; with the alias where this SELECT reads the same table more than once."""
         name = identifier(self.sources[alias].name)
         return f"{name} ({alias})" if self.is_read_twice(alias) else name
+
+    def place(self, alias: str, column: str) -> str:
+        """A column of a source as SQL, in the catalog's spelling."""
+        source = self.sources[alias]
+        return qualified(alias if self.is_read_twice(alias) else source.name, source.column(column))
+
+    def spelled(self, expression: exp.Expr, dialect: str) -> str:
+        """An expression as SQL, its columns in the catalog's spelling."""
+        text = exp.Paren(this=expression.copy())  # so that a lone column has a parent, too
+        for column in list(text.find_all(exp.Column)):
+            if column.table in self.sources:
+                column.replace(exp.Var(this=self.place(column.table, column.name)))
+        return text.this.sql(dialect=dialect, comments=False)
 
     def is_read_twice(self, alias: str) -> bool:
         return sum(other.name == self.sources[alias].name for other in self.sources.values()) > 1
