@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .cache import cache_root, folder_for
 from .engines import Engine
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from .embedding import Embedder
     from .guard import Guarded
     from .values import ValueIndex
+
+Part = TypeVar("Part")
 
 
 def open_database(
@@ -82,11 +83,9 @@ class Database:
         self.progress = progress
         self._engine = engine
         self._cache_root = cache_root(cache_dir)
-        self._lock = threading.RLock()  # guards the lazy parts below
-        self._built_for = ""  # the fingerprint they were built for
-        self._catalog: Catalog | None = None
-        self._columns: ColumnIndex | None = None
-        self._values: ValueIndex | None = None
+        self._catalog = _Kept(self._build_catalog)
+        self._columns = _Kept(self._build_columns)
+        self._values = _Kept(self._build_values)
         self._sandbox = Sandbox(engine)
         try:
             self._sandbox.start(self.limits.memory_mb)
@@ -108,43 +107,17 @@ class Database:
     @property
     def catalog(self) -> Catalog:
         """What the policy lets the caller see; built on first use, kept on disk, renewed after a change."""
-        with self._lock:
-            fingerprint = self.fingerprint
-            if self._catalog is None or self._built_for != fingerprint:
-                self._catalog = self._build_catalog(fingerprint)
-                self._columns = self._values = None
-                self._built_for = fingerprint
-            return self._catalog
+        return self._catalog.of(self.fingerprint)
 
     @property
     def columns(self) -> ColumnIndex:
-        """Search over the catalog's columns."""
-        from .columns import ColumnIndex
-
-        with self._lock:
-            catalog = self.catalog
-            if self._columns is None:
-                self._columns = ColumnIndex(catalog, self.embedder)
-            return self._columns
+        """Search over the catalog's columns; built on first use."""
+        return self._columns.of(self.fingerprint)
 
     @property
     def values(self) -> ValueIndex:
-        """Search over the stored values that are names or categories."""
-        from .value_reading import INDEX_LIMITS
-        from .values import ValueIndex
-
-        with self._lock:
-            catalog = self.catalog
-            if self._values is None:
-                filters = {table.name: self.policy.row_filter(table.name) for table in catalog.tables}
-                self._values = ValueIndex.open(
-                    catalog,
-                    lambda sql: self.read(sql, limits=INDEX_LIMITS),
-                    cache_dir=self.cache_folder,
-                    row_filters={table: rule for table, rule in filters.items() if rule},
-                    progress=self.progress,
-                )
-            return self._values
+        """Search over the stored values that are names or categories; built on first use, kept on disk."""
+        return self._values.of(self.fingerprint)
 
     def check(self, sql: str) -> Guarded:
         """What of `sql` would run: one statement, regenerated. Raises QueryRefused or NotPermitted."""
@@ -188,9 +161,8 @@ class Database:
     def _build_catalog(self, fingerprint: str) -> Catalog:
         from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog
 
-        key = catalog_key(fingerprint, self.policy)
         path = self.cache_folder / "catalog.json"
-        catalog = load_catalog(path, key)
+        catalog = load_catalog(path, catalog_key(fingerprint, self.policy))
         if catalog is None:
             catalog = build_catalog(
                 lambda sql: self.read(sql, limits=CATALOG_LIMITS),
@@ -200,4 +172,42 @@ class Database:
                 policy=self.policy,
             )
             save_catalog(path, catalog)
-        return replace(catalog, name=self.name) if catalog.name != self.name else catalog
+        return catalog
+
+    def _build_columns(self, fingerprint: str) -> ColumnIndex:
+        from .columns import ColumnIndex
+        from .embedding import CachedEmbedder
+
+        embedder = self.embedder and CachedEmbedder(self.embedder, self._cache_root / "embeddings")
+        return ColumnIndex(self._catalog.of(fingerprint), embedder)
+
+    def _build_values(self, fingerprint: str) -> ValueIndex:
+        from .value_reading import INDEX_LIMITS
+        from .values import ValueIndex
+
+        catalog = self._catalog.of(fingerprint)
+        filters = {
+            table.name: rule for table in catalog.tables if (rule := self.policy.row_filter(table.name))
+        }
+        return ValueIndex.open(
+            catalog,
+            lambda sql: self.read(sql, limits=INDEX_LIMITS),
+            cache_dir=self.cache_folder,
+            row_filters={name: rule for name, rule in rules.items() if rule},
+            progress=self.progress,
+        )
+
+
+class _Kept(Generic[Part]):
+    """A part of a database: built by the first thread that asks, built anew for another fingerprint."""
+
+    def __init__(self, build: Callable[[str], Part]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._last: tuple[str, Part] | None = None
+
+    def of(self, fingerprint: str) -> Part:
+        with self._lock:
+            if self._last is None or self._last[0] != fingerprint:
+                self._last = (fingerprint, self._build(fingerprint))
+            return self._last[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 from .cache import cache_root, folder_for
 from .engines import Engine
 from .engines.files import FORMATS, DataFiles, find_tables, format_of
+from .engines.source_files import read_head
 from .errors import DatabaseOpenError
 
 _URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -29,16 +30,16 @@ def find_engine(reference: str | Path, cache_dir: Path | None = None) -> Engine:
     scheme = _URL.match(text)
     if scheme:
         text = _path_of_url(text, scheme[1].lower())
-    path = Path(text).expanduser()
-    shown = text if len(text) <= 200 else "…" + text[-199:]
+    shown = "".join(c if c.isprintable() else "?" for c in text[-200:])
     try:
+        path = Path(text).expanduser()
         if not path.exists():
             raise DatabaseOpenError(f"there is no file or folder {shown}; check the spelling and the folder")
         path = path.resolve()
         return _folder(path, shown, cache_dir) if path.is_dir() else _file(path, shown, cache_dir)
     except PermissionError:
         raise DatabaseOpenError(f"{shown} may not be read; ask for read permission on it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~name of no user
         reason = getattr(error, "strerror", None) or "it is no usable path"
         raise DatabaseOpenError(f"cannot read {shown}: {reason}") from None
 
@@ -49,8 +50,7 @@ def _file(path: Path, shown: str, cache_dir: Path | None) -> Engine:
 
     if not path.is_file():
         raise DatabaseOpenError(f"{shown} is no regular file; name a database or data file")
-    with path.open("rb") as file:
-        head = file.read(16)
+    head = read_head(path, 16)
     if not head:
         raise DatabaseOpenError(f"{shown} is empty; name a file that holds data")
     if head.startswith(b"SQLite format 3\0"):
@@ -102,6 +102,8 @@ def _path_of_url(url: str, scheme: str) -> str:
         raise DatabaseOpenError(f"write {kind}:///path/to/file, or simply the file's path")
     if kind == "file":
         raise DatabaseOpenError("write the file's path instead of a file:// URL")
+    if kind in {"http", "https", "ftp", "s3", "gs", "az"}:
+        raise DatabaseOpenError("files are not read over the network; download it and name the local file")
     raise DatabaseOpenError(
         f"{kind} servers cannot be opened by this version of sqlberg; "
         "export the tables to DuckDB, SQLite, Parquet or CSV and open that"

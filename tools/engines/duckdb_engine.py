@@ -13,19 +13,17 @@ and the address-space limit need not reserve stacks. Concurrency comes from seve
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from ..errors import DatabaseOpenError
 from . import EngineError
 from .messages import one_line
+from .source_files import version_of
 
 _LOCKED: dict[str, str] = {
-    "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
@@ -33,7 +31,6 @@ _LOCKED: dict[str, str] = {
     "allow_persistent_secrets": "false",
     "temp_directory": "",
     "threads": "1",
-    "lock_configuration": "true",
 }
 
 # PIVOT over values that must be looked up first is a "MULTI" statement (a lookup, then a SELECT).
@@ -55,7 +52,7 @@ class DuckDBFile:
         return {"engine": "duckdb", "path": str(self.path)}
 
     def version(self) -> str:
-        return file_version(self.path, header_bytes=12_288)
+        return version_of(self.path)
 
 
 class DuckDBConnection:
@@ -63,10 +60,13 @@ class DuckDBConnection:
 
     def __init__(self, spec: dict[str, Any], memory_mb: int) -> None:
         settings: dict[str, Any] = {**_LOCKED, "memory_limit": f"{memory_mb}MiB"}
-        if spec.get("allowed_paths"):
-            settings["allowed_paths"] = spec["allowed_paths"]
         try:
             self._database = duckdb.connect(spec["path"], read_only=True, config=settings)
+            # This order: paths can be allowed only while there is access, and nothing once it is locked.
+            if spec.get("allowed_paths"):
+                self._database.execute("SET allowed_paths = ?", [spec["allowed_paths"]])
+            self._database.execute("SET enable_external_access = false")
+            self._database.execute("SET lock_configuration = true")
             # The first statement loads what every later one needs; the memory baseline is taken after it.
             self._database.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
         except (duckdb.Error, RuntimeError) as error:
@@ -113,24 +113,6 @@ class DuckDBCursor:
         self._cursor.close()
 
 
-def file_version(path: Path, *, header_bytes: int) -> str:
-    """Digest of a file's path, size, modification time and first bytes (both engines count writes there).
-
-    Raises DatabaseOpenError when the file is gone or not readable.
-    """
-    try:
-        status = path.stat()
-        with path.open("rb") as file:
-            header = file.read(header_bytes)
-    except OSError as error:
-        raise DatabaseOpenError(
-            f"cannot read {path.name}: {error.strerror or 'it is not readable'}"
-        ) from None
-    digest = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\0".encode())
-    digest.update(header)
-    return digest.hexdigest()
-
-
 def _plain(error: Exception) -> EngineError:
     if isinstance(error, EngineError):
         return error
@@ -151,8 +133,10 @@ def _type_name(name: str) -> str:
 def _open_message(message: str) -> str:
     lowered = message.lower()
     if "could not set lock" in lowered or "conflicting lock" in lowered:
-        return "another process has it open for writing; close it there and try again"
-    if "not a valid duckdb" in lowered or "corrupt" in lowered or "checksum" in lowered:
+        return "it is open for writing elsewhere; close it there and try again"
+    if any(
+        sign in lowered for sign in ("not a valid duckdb", "corrupt", "checksum", "not read enough bytes")
+    ):
         return "it is damaged or not a DuckDB database file"
     if "version" in lowered and "storage" in lowered:
         return "it needs another version of DuckDB; export it with the version that wrote it"

@@ -27,6 +27,7 @@ from typing import Any
 
 from ..cache import written_whole
 from ..errors import DatabaseOpenError
+from .source_files import version_of
 
 FORMATS = {
     "csv": "csv",
@@ -97,11 +98,7 @@ class DataFiles:
         digest = hashlib.sha256(f"{_VERSION}\0{self.path}".encode())
         for table in self._tables:
             for path in table.paths:
-                try:
-                    status = path.stat()
-                except OSError as error:
-                    raise DatabaseOpenError(f"cannot read {path.name}: {error.strerror}") from None
-                digest.update(f"\0{table.name}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+                digest.update(f"\0{table.name}\0{version_of(path)}".encode())
         return digest.hexdigest()
 
     def spec(self) -> dict[str, Any]:
@@ -156,7 +153,10 @@ def main() -> None:
             try:
                 _add_table(database, name, kind, paths)
             except duckdb.Error as error:
-                print(f"{os.path.basename(paths[0])}: {one_line(str(error))}")
+                told = one_line(str(error))
+                if "sniffing" in told:  # followed by all that was tried
+                    told = "its columns cannot be made out; save it as plain CSV with one delimiter"
+                print(f"{os.path.basename(paths[0])}: {told}")
                 sys.exit(1)
 
 

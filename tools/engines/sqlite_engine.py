@@ -12,19 +12,18 @@ reopened when its version changes), one with a live log is joined through the wr
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import DatabaseOpenError
 from . import EngineError
-from .duckdb_engine import file_version
 from .messages import one_line
+from .source_files import version_of
 
 _MIB = 1 << 20
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
@@ -64,15 +63,9 @@ class SQLiteFile:
         return {"engine": "sqlite", "path": str(self.path)}
 
     def version(self) -> str:
-        """Covers the file (its header counts the commits) and the write-ahead log beside it."""
-        version = file_version(self.path, header_bytes=100)
-        log = _beside(self.path, "-wal")
-        if not log.exists():
-            return version
-        try:
-            return hashlib.sha256((version + file_version(log, header_bytes=32)).encode()).hexdigest()
-        except DatabaseOpenError:  # removed by a checkpoint between the two looks
-            return version
+        """Covers the file and the write-ahead log beside it."""
+        version, log = version_of(self.path), _beside(self.path, "-wal")
+        return version + version_of(log) if log.exists() else version
 
 
 class SQLiteConnection:
@@ -84,15 +77,14 @@ class SQLiteConnection:
             self._trusted = _open(path, memory_mb)
             tables = _table_names(self._trusted)
             self._locked = _open(path, memory_mb)
-            # Their first use declares them through the schema table, which the authorizer would deny.
-            self._locked.execute("SELECT count(*) FROM json_each('[]'), json_tree('[]')").fetchall()
+            _declare_virtual_tables(self._locked)
             self._locked.set_authorizer(_authorizer(tables))
         except (sqlite3.Error, OSError) as error:
             raise EngineError("open", _open_message(str(error))) from None
         self._running = self._locked
 
     def start(self, sql: str, parameters: Sequence[Any], *, trusted: bool) -> SQLiteCursor:
-        if not trusted and _first_word(sql) not in {"SELECT", "WITH", "VALUES"}:
+        if _first_word(sql) not in {"SELECT", "WITH", "VALUES"}:
             raise EngineError("refused", "only one single SELECT statement may run")
         self._running = self._trusted if trusted else self._locked
         cursor = self._running.cursor()
@@ -137,6 +129,7 @@ def _open(path: Path, memory_mb: int) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,
         check_same_thread=False,
+        timeout=1.0,
     )
     # Text that is not UTF-8 is real in old files: shown with replacement characters, it must not stop a
     # query.
@@ -173,6 +166,16 @@ def _table_names(connection: sqlite3.Connection) -> frozenset[str]:
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
     names = {str(name).lower() for (name,) in rows}
     return frozenset(name for name in names if not name.startswith("sqlite_"))
+
+
+def _declare_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Use every virtual table once: that declares it through the schema table, which is denied later."""
+    listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'create virtual table%'"
+    names = [str(name) for (name,) in connection.execute(listed)]
+    for name in [*sorted(_TABLE_FUNCTIONS), *names]:
+        quoted = '"' + name.replace('"', '""') + '"'
+        with suppress(sqlite3.Error):  # of a module this SQLite lacks: reading it will tell
+            connection.execute(f"SELECT 1 FROM {quoted} LIMIT 0").fetchall()
 
 
 def _authorizer(tables: frozenset[str]) -> Callable[..., int]:
@@ -215,6 +218,8 @@ def _plain(error: Exception) -> EngineError:
         return EngineError("refused", "only one single SELECT statement may run")
     if isinstance(error, sqlite3.DatabaseError) and ("not authorized" in message or "prohibited" in message):
         return EngineError("refused", "the statement does something that is not allowed here")
+    if "locked" in message:
+        return EngineError("query", "another program is writing to the database; try again in a moment")
     if isinstance(error, (sqlite3.Error, ValueError, TypeError, OverflowError)):
         return EngineError("query", one_line(message))
     raise error
@@ -227,7 +232,7 @@ def _open_message(message: str) -> str:
     if "not a database" in lowered or "malformed" in lowered or "encrypted" in lowered:
         return "it is damaged, encrypted or not a SQLite database file"
     if "locked" in lowered:
-        return "another process has it locked for writing; close it there and try again"
+        return "another program is writing to it; try again in a moment"
     if "readonly" in lowered or "unable to open" in lowered:
         return "its last writer did not finish, or it may not be read: open it once with its own application"
     return one_line(message)
