@@ -1,0 +1,69 @@
+"""The command line: `sqlberg ask | inspect | replay | evaluate | models`.
+
+Stays light: what a command needs is imported when it runs, so `--help` loads no model and no database engine.
+Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import SqlbergError
+from .ask import ask
+from .console import print_error
+from .evaluate import evaluate
+from .exits import MEANINGS, Exit
+from .inspect import inspect
+from .models import models
+from .replay import replay
+
+_CODES = "\n\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SqlbergError as error:
+            print_error(str(error))
+            raise typer.Exit(Exit.ERROR) from error
+
+
+app = typer.Typer(
+    name="sqlberg",
+    cls=_Commands,
+    help="Ask a database in plain language; get the SQL, the rows, and how sure it is.",
+    epilog=f"Exit codes:\n\n{_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sqlberg {version('sqlberg')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (ask, inspect, replay, evaluate, models):
+    app.command(no_args_is_help=_command is not models)(_command)
+
+
+def main() -> None:
+    """Entry point of the `sqlberg` script."""
+    app(prog_name="sqlberg")

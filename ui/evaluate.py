@@ -1,0 +1,162 @@
+"""`sqlberg evaluate`: answer a folder of questions, score the answers, go on after any interruption."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import err, out, plain_text, print_json, progress_bar
+from .options import BaseUrlOption, JsonOption, ModelOption, finite
+
+if TYPE_CHECKING:
+    from ..agents.answer import Answer
+    from ..tools.database import Database
+    from ..training.evaluation.dataset import Dataset
+    from ..training.evaluation.records import Record, RunFolder
+    from ..training.evaluation.runner import Answering
+
+_SHOWN_BAD_LINES = 5
+
+
+def evaluate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Holds questions.jsonl and databases/<db_id>.sqlite or .duckdb."
+        ),
+    ],
+    model: ModelOption = "embedded",
+    base_url: BaseUrlOption = None,
+    split: Annotated[str | None, typer.Option(help="Only questions of this split, such as dev.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out this many questions first.")] = 0,
+    candidates: Annotated[int, typer.Option(min=1, help="Dialogues per question, voted by result.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, callback=finite, help="Of the candidates after the first.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(help="Of the sampling, so that a run can be repeated.")] = 0,
+    timeout: Annotated[float, typer.Option(min=1.0, callback=finite, help="Seconds per question.")] = 120.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Model calls per dialogue.")] = 12,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; by default under runs/evaluate, named after the settings."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on questions with gold SQL.
+
+    Every finished question is on disk at once: after Ctrl-C, a crash or kill -9 the same command goes on
+    where it stopped. The run folder holds results.jsonl, settings.json and summary.json.
+
+    Examples:
+
+      sqlberg evaluate spider --split dev
+
+      sqlberg evaluate spider --split dev --limit 100 --model vllm:qwen --base-url http://127.0.0.1:8000/v1 -j
+      16
+
+      sqlberg evaluate my_questions --json > summary.json
+    """
+    from importlib.metadata import version
+
+    from ..agents.budget import Budget
+    from ..training.evaluation.dataset import load_dataset
+    from ..training.evaluation.records import RunFolder, fingerprint
+    from ..training.evaluation.report import summarise, tables
+
+    dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
+    _tell_bad_lines(dataset)
+    settings: dict[str, Any] = {
+        "sqlberg": version("sqlberg"),
+        "questions": dataset.digest,
+        "model": model,
+        "base_url": base_url,
+        "candidates": candidates,
+        "temperature": temperature,
+        "seed": seed,
+        "seconds": timeout,
+        "rounds": rounds,
+        "concurrency": concurrency,
+    }
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{folder.resolve().name}-{split or 'all'}-{model}")[-80:]
+    path = output or Path("runs") / "evaluate" / f"{name}-{fingerprint(settings)}"
+    with RunFolder(path, settings) as run_folder:
+        answer = _answering(
+            model, base_url, candidates, temperature, seed, Budget(rounds=rounds, seconds=timeout)
+        )
+        records = _run(dataset, answer, run_folder, concurrency)
+        summary = summarise(records, settings=settings)
+        run_folder.write_summary(summary)
+    if as_json:
+        print_json(summary)
+        return
+    console = out()
+    for table in tables(summary):
+        console.print(table)
+        console.print()
+    console.print(plain_text(f"Results: {path}"))
+
+
+def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: int) -> list[Record]:
+    """Run with a bar that shows the execution accuracy so far."""
+    from ..tools.database import open_database
+    from ..training.evaluation.comparators import HEADLINE
+    from ..training.evaluation.runner import run
+
+    known = [folder.records[q.id] for q in dataset.questions if q.id in folder.records]
+    right, done = sum(record.scores[HEADLINE] == 1 for record in known), len(known)
+    with progress_bar("Questions") as bar:
+        task = bar.add_task("", total=len(dataset.questions), completed=done, note=_note(right, done))
+
+        def finished(record: Record) -> None:
+            nonlocal right, done
+            right, done = right + (record.scores[HEADLINE] == 1), done + 1
+            bar.update(task, completed=done, note=_note(right, done))
+
+        return run(
+            dataset,
+            answer,
+            folder,
+            open_database=lambda db_id: open_database(dataset.database(db_id)),
+            concurrency=concurrency,
+            finished=finished,
+        )
+
+
+def _answering(
+    model: str, base_url: str | None, candidates: int, temperature: float, seed: int, budget: Any
+) -> Answering:
+    """One chat model for all databases; an agent on top of it is light and made per question."""
+    from ..agents.sql_agent import SqlAgent
+    from ..models.references import load_chat_model
+
+    chat_model = load_chat_model(model, base_url=base_url)
+
+    def answer(question: str, database: Database, /) -> Answer:
+        agent = SqlAgent(
+            database,
+            chat_model,
+            candidates=candidates,
+            budget=budget,
+            temperature=temperature,
+            seed=seed,
+        )
+        return agent.ask(question)
+
+    return answer
+
+
+def _tell_bad_lines(dataset: Dataset) -> None:
+    console = err()
+    for bad in dataset.bad_lines[:_SHOWN_BAD_LINES]:
+        console.print(plain_text(f"line {bad.number} set aside: {bad.reason}"))
+    if len(dataset.bad_lines) > _SHOWN_BAD_LINES:
+        console.print(plain_text(f"{len(dataset.bad_lines)} lines were set aside in all"))
+
+
+def _note(right: int, done: int) -> str:
+    return f"EX {100 * right / done:.1f} %" if done else ""

@@ -1,0 +1,81 @@
+"""Options that several commands share, with their help texts, and the reading of a policy file."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import SqlbergError
+
+if TYPE_CHECKING:
+    from ..tools.policy import AccessPolicy
+
+DatabaseArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATABASE",
+        help="A .duckdb, .sqlite, .csv, .parquet or .json file, a folder of such files, "
+        "or the word sample for the bundled shop.",
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="SQLBERG_MODEL",
+        help="embedded, transformers:PATH[+ADAPTER], vllm:NAME or any provider:model (see `sqlberg models`).",
+    ),
+]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", envvar="SQLBERG_BASE_URL", help="Address of an OpenAI-compatible server, for vllm:NAME."
+    ),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="Access policy, TOML or JSON: allow_tables, hide_tables, hide_columns, row_filters.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def finite(value: float) -> float:
+    """Refuses nan and inf, which no range does."""
+    if not math.isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
+
+
+def read_policy(path: Path | None) -> AccessPolicy | None:
+    """The access policy in a TOML or JSON file. Raises `SqlbergError` with one line where it is not valid."""
+    if path is None:
+        return None
+    from pydantic import ValidationError
+
+    from ..tools.policy import AccessPolicy
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        known = AccessPolicy.model_fields
+        if not isinstance(content, dict) or not content.keys() <= known.keys():
+            raise SqlbergError(f"policy {path}: the keys are {', '.join(known)}")
+        return AccessPolicy.model_validate(content)
+    except OSError as error:
+        raise SqlbergError(f"policy {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise SqlbergError(f"policy {path}: {place}: {problem['msg']}") from error
+    except ValueError as error:  # JSONDecodeError, TOMLDecodeError, UnicodeDecodeError
+        raise SqlbergError(f"policy {path} is neither TOML nor JSON: {error}") from error
