@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import tempfile
 import time
 import zlib
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .cache import written_whole
 
 _MAGIC = b"sqlberg-arrays-1"
 _PREFIX = struct.Struct("<16sQI")  # magic, header length, CRC-32 of the header
@@ -33,35 +34,29 @@ class DamagedFile(ValueError):
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], note: Mapping[str, Any]) -> None:
     """Write `path` atomically, readable by its owner only. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     places, at = {}, 0
     for name, array in arrays.items():
         at += -at % _ALIGN
         places[name] = {"type": array.dtype.newbyteorder("<").str, "shape": list(array.shape), "at": at}
         at += array.nbytes
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            crc, written = 0, 0
-            header_size = len(_header(places, at, 0, note))
-            start = _start(header_size)
-            file.seek(start)
-            for name, array in arrays.items():
-                for piece in (bytes(places[name]["at"] - written), _bytes(array)):
-                    file.write(piece)
-                    crc = zlib.crc32(piece, crc)
-                    written += len(piece)
-            header = _header(places, at, crc, note)
-            file.seek(0)
-            file.write(_PREFIX.pack(_MAGIC, len(header), zlib.crc32(header)) + header)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    start = _start(len(_header(places, at, 0, note)))
+    with (
+        written_whole(path) as temporary,
+        os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+    ):
+        crc = written = 0
+        file.seek(start)
+        for name, array in arrays.items():
+            for piece in (bytes(places[name]["at"] - written), _bytes(array)):
+                file.write(piece)
+                crc = zlib.crc32(piece, crc)
+                written += len(piece)
+        header = _header(places, at, crc, note)
+        file.seek(0)
+        file.write(_PREFIX.pack(_MAGIC, len(header), zlib.crc32(header)) + header)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -104,14 +99,14 @@ def _start(header_size: int) -> int:
     return end + -end % _ALIGN
 
 
-def _bytes(array: np.ndarray) -> memoryview:
+def _bytes(array: np.ndarray) -> bytes | memoryview:
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return memoryview(little.reshape(-1).view(np.uint8)).cast("B") if array.size else memoryview(b"")
+    return little.reshape(-1).view(np.uint8).data if array.size else b""
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed writers of this file left behind (an hour ago or more: others may be writing now)."""
-    for leftover in path.parent.glob(f"{path.name}.*.tmp"):
+    for leftover in path.parent.glob(f".{path.name}.*"):
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                 leftover.unlink()

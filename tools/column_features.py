@@ -1,292 +1,217 @@
-"""How well each column's words fit a question, as one small feature matrix for the whole schema.
+"""How well each column fits a question by its words: one small feature matrix for the whole schema.
 
-Pure: a catalog and a query in, float32 [columns, features] out. Every distinct word of the schema is compared with
-every query word once (equal, same stem, prefix, abbreviation, typo); columns then gather their words' strengths
-with numpy, so a schema of 100 000 columns costs milliseconds. Words that many columns share count less (inverse
-document frequency), and so do words that only repeat the table's name (`singer_name` in `singer`).
+Pure: a catalog and a query in, float32 [columns, features] out. Words that many columns share count less (inverse
+document frequency), and so do words that only repeat the table's name (`singer_name` in `singer`). Tables count as
+spoken of when their name or one of their columns is; join keys between such tables, and of a table that links two
+of them, are lifted, since the answer will need them though the question never names them.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import extract
 
+from .lexicon import CUES, STOP_WORDS
 from .schema import Catalog, Column
+from .schema_words import Vocabulary, WordLists
 from .text import fold, split_name, stem, words
 
 FEATURES = (
     "coverage",  # weighted share of the name's words found in the query
     "whole",  # all of them found
     "phrase",  # neighbours in a name of several words are neighbours in the query
-    "words",  # how many of the name's words were found, 0 to 1
-    "table",  # weighted share of the table's words found
+    "words",  # how many of the name's words were found
+    "table",  # share of the table's words found
     "both",  # coverage × table
-    "near",  # a word of the column stands within a few words of one of the table
     "comment",  # share of the comment's words found
     "value",  # a sample value stands in the query
-    "cue",  # who, when, where, how old … fit the name or the kind
-    "key",  # primary key of a table found
-    "link",  # a join key whose both tables are found
-    "display",  # the name or title of a table found
-    "alone",  # no other column fits this column's words better in the same query
+    "cue",  # who, when, where, how old … fit the name
+    "key",  # primary key of a table spoken of
+    "link",  # a join key whose both tables are named
+    "implied",  # a join key whose both tables are spoken of
+    "bridge",  # a join key of a table that links two tables spoken of
+    "display",  # the name or title of a table named
+    "proper",  # a name or title, and the query holds a proper name
+    "alone",  # no other column fits this column's words better
+    "spoken",  # another column of its table fits the query
 )
-MAX_WORDS = 63  # positions fit a 64-bit mask
-
-STOP = frozenset(
-    "a an the of in on at by for from to with and or not is are was were be been do does did has have had what which"
-    " who whom whose when where how many much that this these those there their they them it its his her he she we i"
-    " you our me my your all any each every some no than then as so if but show list give find return tell"
-    " please can could would should will about into over between both also just only".split()
-)
-ABBREVIATIONS = {
-    "addr": "address", "amt": "amount", "avg": "average", "dept": "department", "desc": "description",
-    "dob": "birth", "emp": "employee", "fname": "first", "lname": "last", "lat": "latitude", "lng": "longitude",
-    "long": "longitude", "max": "maximum", "min": "minimum", "nbr": "number", "no": "number", "num": "number",
-    "pct": "percent", "qty": "quantity", "stu": "student", "tel": "telephone", "yr": "year",
-}  # fmt: skip
-CUES = {
-    "who": ("name",), "whom": ("name",), "whose": ("name",), "called": ("name",), "named": ("name",),
-    "when": ("date", "time", "year", "day"), "where": ("location", "city", "address", "place", "country", "state"),
-    "old": ("age", "birth"), "older": ("age", "birth"), "oldest": ("age", "birth"), "young": ("age", "birth"),
-    "younger": ("age", "birth"), "youngest": ("age", "birth"), "tall": ("height",), "tallest": ("height",),
-    "taller": ("height",), "heavy": ("weight",), "heaviest": ("weight",), "expensive": ("price", "cost", "amount"),
-    "cheap": ("price", "cost"), "cheapest": ("price", "cost"), "cost": ("price",), "rich": ("salary", "income"),
-    "earn": ("salary", "income"), "paid": ("salary", "amount", "payment"), "long": ("length", "duration"),
-    "longest": ("length", "duration"), "large": ("size", "area", "capacity", "population"),
-    "largest": ("size", "area", "capacity", "population"), "live": ("address", "city", "residence", "state"),
-    "male": ("gender", "sex"), "female": ("gender", "sex"), "female": ("gender", "sex"), "man": ("gender", "sex"),
-    "woman": ("gender", "sex"), "born": ("birth", "birthday"), "recent": ("date", "year"), "latest": ("date", "year"),
-    "earliest": ("date", "year"), "nationality": ("country",), "phone": ("telephone",), "early": ("date", "year"),
-    "late": ("date", "year"), "month": ("date",), "day": ("date",),
-}  # fmt: skip
+MAX_WORDS = 63
+"""Words of a query that are read: their places fit a 64-bit mask."""
 _DISPLAY = frozenset({"name", "title", "label", "fullname"})
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 
 
-class SchemaWords:
-    """The words of a catalog's columns and tables as flat arrays; `features(query)` scores them all."""
+class ColumnFeatures:
+    """The schema side of the features. Immutable after building; any number of threads may ask."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.columns: list[Column] = list(catalog.columns())
-        self._vocabulary: dict[str, int] = {}
-        table_words = [self._parts(table.name) for table in catalog.tables]
-        self._table_of = np.repeat(
-            np.arange(len(catalog.tables), dtype=np.int32), [len(table.columns) for table in catalog.tables]
-        )
-        names = [self._parts(column.name) for column in self.columns]
-        comments = [[w for w in words(column.comment)[:24] if w not in STOP] for column in self.columns]
-        self._names = _Lists(names, self._vocabulary)
-        self._tables = _Lists(table_words, self._vocabulary)
-        self._comments = _Lists(comments, self._vocabulary)
-        self._spelled = list(self._vocabulary)
-        self._stems: dict[str, list[int]] = {}
-        for word, index in self._vocabulary.items():
-            self._stems.setdefault(stem(word), []).append(index)
-        self._weigh(names, table_words)
-        self._values = _samples(self.columns)
+        self._vocabulary = Vocabulary()
+        table_names = [_parts(table.name) for table in catalog.tables]
+        names = [_parts(column.name) for column in self.columns]
+        comments = [[w for w in words(column.comment)[:24] if w not in STOP_WORDS] for column in self.columns]
+        self._names = WordLists(names, self._vocabulary)
+        self._tables = WordLists(table_names, self._vocabulary)
+        self._comments = WordLists(comments, self._vocabulary)
+        self._vocabulary.close()
+        sizes = [len(table.columns) for table in catalog.tables]
+        self._table_of = np.repeat(np.arange(len(sizes)), sizes)
+        self._table_starts = np.cumsum(sizes, dtype=np.int64) - sizes
+        self._weights = self._word_weights(names, table_names)
+        self._full_weight = np.maximum(self._names.sums(self._weights), 1e-6)
+        self._samples = _samples(self.columns)
         self._mark_roles(catalog, names)
-        self.matches = lru_cache(maxsize=4096)(self._matches)
 
-    @staticmethod
-    def _parts(name: str) -> list[str]:
-        parts = split_name(name) or [fold(name)]
-        return parts
-
-    def _weigh(self, names: Sequence[list[str]], tables: Sequence[list[str]]) -> None:
-        counts = Counter(stem(word) for name in names for word in set(name))
-        total = max(1, len(names))
-        rarity = np.array(
-            [math.log(1 + total / counts[stem(w)]) if counts[stem(w)] else 1.0 for w in self._spelled],
-            np.float32,
-        )
-        weights = rarity[self._names.flat]
-        own = [{stem(word) for word in name} for name in tables]
-        repeats = [
-            len(name) > 1 and stem(word) in own[table]
-            for name, table in zip(names, self._table_of.tolist(), strict=True)
-            for word in name
-        ]
-        weights[np.array(repeats, bool)] *= 0.3
-        self._name_weights = weights
-        self._table_weights = np.ones(len(self._tables.flat), np.float32)
-
-    def _mark_roles(self, catalog: Catalog, names: Sequence[list[str]]) -> None:
-        position = {(column.table, column.name): i for i, column in enumerate(self.columns)}
-        number = {table.name: i for i, table in enumerate(catalog.tables)}
-        count = len(self.columns)
-        self._key, self._display = np.zeros(count, np.float32), np.zeros(count, np.float32)
-        for table in catalog.tables:
-            for name in table.primary_key:
-                if (table.name, name) in position:
-                    self._key[position[table.name, name]] = 1
-        for i, (column, parts) in enumerate(zip(self.columns, names, strict=True)):
-            if column.kind in ("text", "other") and parts[-1] in _DISPLAY:
-                self._display[i] = 1 if len(parts) == 1 else 0.6
-        links = []
-        for join in catalog.joins:
-            a, b = number.get(join.table), number.get(join.ref_table)
-            for left, right in zip(join.columns, join.ref_columns, strict=True):
-                for end in ((join.table, left), (join.ref_table, right)):
-                    if end in position and a is not None and b is not None:
-                        links.append((position[end], a, b, join.confidence))
-        self._links = np.array([link[:3] for link in links], np.int64).reshape(-1, 3)
-        self._link_trust = np.array([link[3] for link in links], np.float32)
-
-    def _matches(self, word: str) -> tuple[tuple[int, float], ...]:
-        """Schema words that the query word stands for, with a strength of 0 to 1."""
-        found: dict[int, float] = {}
-
-        def add(index: int, strength: float) -> None:
-            found[index] = max(strength, found.get(index, 0))
-
-        if word in self._vocabulary:
-            add(self._vocabulary[word], 1.0)
-        for index in self._stems.get(stem(word), ()):
-            add(index, 0.97)
-        if word in STOP or len(word) < 3:
-            return tuple((index, 0.3 if word in STOP else strength) for index, strength in found.items())
-        root = stem(word)
-        for other, index in self._vocabulary.items():
-            if ABBREVIATIONS.get(other) == word or ABBREVIATIONS.get(word) == other:
-                add(index, 0.9)
-            elif len(other) >= 3 and (root.startswith(other) or (len(word) >= 4 and other.startswith(root))):
-                add(index, 0.5 + 0.4 * min(len(other), len(root)) / max(len(other), len(root)))
-        if not found and len(word) >= 5:
-            slips = 1 if len(word) < 9 else 2
-            for _, distance, index in extract(
-                word, self._spelled, scorer=OSA.distance, score_cutoff=slips, limit=20
-            ):
-                add(index, 0.9 - 0.15 * distance)
-        return tuple(found.items())
-
-    def features(self, query: str) -> np.ndarray:
+    def of(self, query: str) -> np.ndarray:
         """float32 [columns, len(FEATURES)], each 0 to 1."""
         tokens = words(query)[:MAX_WORDS]
-        strength = np.zeros(len(self._spelled), np.float32)
-        where = np.zeros(len(self._spelled), np.uint64)
-        cue = np.zeros(len(self._spelled), np.float32)
-        for position, token in enumerate(tokens):
-            for index, value in self.matches(token):
-                strength[index] = max(strength[index], value)
-                where[index] |= np.uint64(1 << position)
-            for hint in CUES.get(token, ()):
-                for index in self._stems.get(stem(hint), ()):
-                    cue[index] = 1
-        hits, seen = strength[self._names.flat], where[self._names.flat]
-        coverage = self._names.sums(hits * self._name_weights) / np.maximum(
-            self._names.sums(self._name_weights), 1e-6
-        )
-        least = self._names.minima(hits)
-        table = self._tables.sums(strength[self._tables.flat]) / np.maximum(self._tables.sizes, 1)
-        of_table = table[self._table_of]
-        table_seen = self._tables.any_bits(where[self._tables.flat])[self._table_of]
-        column_seen = self._names.any_bits(seen)
-        around = column_seen
-        for step in (1, 2, 3, 4):
-            around = around | (column_seen << np.uint64(step)) | (column_seen >> np.uint64(step))
-        links = np.zeros(len(self.columns), np.float32)
-        if len(self._links):
-            np.maximum.at(
-                links,
-                self._links[:, 0],
-                np.minimum(table[self._links[:, 1]], table[self._links[:, 2]]) * self._link_trust,
-            )
-        features = [
+        strength, places, cues = self._read(tokens)
+        found, seen = strength[self._names.flat], places[self._names.flat]
+        coverage = self._names.sums(found * self._weights) / self._full_weight
+        whole = self._names.minima(found) > 0.5
+        named = self._tables.sums(strength[self._tables.flat]) / np.maximum(self._tables.sizes, 1)
+        alone = self._alone(coverage * np.where(whole, 1.0, 0.5), self._names.masks(seen))
+        of_table = named[self._table_of]
+        spoken = self._best_of_table(coverage * alone)
+        near = np.maximum(named, spoken)
+        named_links, implied, bridges = self._links(named, near)
+        features = (
             coverage,
-            least > 0.5,
+            whole,
             self._names.adjacency(seen),
-            np.minimum(self._names.sums(hits > 0.5), 4) / 4,
+            np.minimum(self._names.sums(found > 0.5), 4) / 4,
             of_table,
             coverage * of_table,
-            ((around & table_seen) != 0) * coverage,
             self._comments.sums(strength[self._comments.flat]) / np.maximum(self._comments.sizes, 4),
-            self._value_hits(query),
-            np.minimum(self._names.sums(cue[self._names.flat]), 1),
-            self._key * of_table,
-            links,
+            self._value_hits(tokens),
+            np.minimum(self._names.sums(cues[self._names.flat]), 1),
+            self._key * near[self._table_of],
+            named_links,
+            implied,
+            bridges,
             self._display * of_table,
-            self._unrivalled(coverage * np.maximum(least > 0.5, 0.5), column_seen),
-        ]
-        return np.stack([np.asarray(f, np.float32) for f in features], axis=1)
+            self._display * near[self._table_of] * _has_proper_name(query),
+            alone,
+            spoken[self._table_of],
+        )
+        return np.stack([np.asarray(feature, np.float32) for feature in features], axis=1)
 
-    def _value_hits(self, query: str) -> np.ndarray:
-        tokens = words(query)[:MAX_WORDS]
+    def _read(self, tokens: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Per word of the vocabulary: how strongly the query has it, at which places (bits), and by which cue."""
+        size = len(self._vocabulary.words)
+        strength, cues = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        places = np.zeros(size, np.uint64)
+        for place, token in enumerate(tokens):
+            for number, value in self._vocabulary.matches(token):
+                strength[number] = max(strength[number], value)
+                places[number] |= np.uint64(1 << place)
+            hints = ("year", "date") if _YEAR.fullmatch(token) else CUES.get(token, ())
+            for hint in hints:
+                cues[list(self._vocabulary.of_stem(hint))] = 1
+        return strength, places, cues
+
+    def _alone(self, score: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Per column, 1 when for one of its query words no other column scores higher."""
+        alone = np.zeros(len(score), np.float32)
+        bits = int(np.bitwise_or.reduce(seen)) if len(seen) else 0
+        for place in range(bits.bit_length()):
+            if bits >> place & 1:
+                mine = np.flatnonzero(seen & np.uint64(1 << place))
+                best = score[mine].max()
+                alone[mine[score[mine] >= best - 1e-6]] = best > 0
+        return alone
+
+    def _best_of_table(self, score: np.ndarray) -> np.ndarray:
+        best = np.zeros(len(self._table_starts), np.float32)
+        np.maximum.at(best, self._table_of, score)
+        return best
+
+    def _links(self, named: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Per column: both tables of its join are named; are spoken of; are, or link two that are."""
+        out = np.zeros((3, len(self.columns)), np.float32)
+        if len(self._link_column):
+            left, right = self._link_tables
+            first, second = np.zeros(len(near), np.float32), np.zeros(len(near), np.float32)
+            # The two best neighbours of each table: a table between two that are spoken of is needed too.
+            for a, b in self._neighbours:
+                if near[b] > first[a]:
+                    first[a], second[a] = near[b], first[a]
+                elif near[b] > second[a]:
+                    second[a] = near[b]
+            bridged = np.maximum(near, second)
+            for row, value in enumerate((named, near, bridged)):
+                both = np.minimum(value[left], value[right]) * self._link_trust
+                np.maximum.at(out[row], self._link_column, both)
+        return out[0], out[1], out[2]
+
+    def _value_hits(self, tokens: Sequence[str]) -> np.ndarray:
         hits = np.zeros(len(self.columns), np.float32)
         for size in range(1, 6):
             for start in range(len(tokens) - size + 1):
                 gram = " ".join(tokens[start : start + size])
-                if size == 1 and (gram in STOP or len(gram) < 2):
-                    continue
-                for column in self._values.get(gram, ()):
-                    hits[column] = 1
+                if size > 1 or (gram not in STOP_WORDS and len(gram) > 1):
+                    hits[self._samples.get(gram, [])] = 1
         return hits
 
-    def _unrivalled(self, score: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Per column, the share of its query words for which no other column scores higher (best over words)."""
-        alone = np.zeros(len(score), np.float32)
-        bits = int(np.bitwise_or.reduce(seen)) if len(seen) else 0
-        for position in range(bits.bit_length()):
-            if bits >> position & 1:
-                mine = np.nonzero(seen & np.uint64(1 << position))[0]
-                best = score[mine].max()
-                if best > 0:
-                    alone[mine] = np.maximum(alone[mine], score[mine] >= best - 1e-6)
-        return alone
+    def _word_weights(self, names: Sequence[list[str]], table_names: Sequence[list[str]]) -> np.ndarray:
+        """float32 per flat position of the names: rare words more, words that repeat the table's name less."""
+        counts = Counter(word for name in names for word in {stem(word) for word in name})
+        table_stems = [{stem(word) for word in name} for name in table_names]
+        weights = []
+        for name, table in zip(names, self._table_of.tolist(), strict=True):
+            for word in name:
+                rarity = math.log(1 + len(names) / counts[stem(word)])
+                repeats = len(name) > 1 and stem(word) in table_stems[table]
+                weights.append(rarity * (0.3 if repeats else 1.0))
+        return np.array(weights, np.float32)
+
+    def _mark_roles(self, catalog: Catalog, names: Sequence[list[str]]) -> None:
+        place = {(column.table, column.name): i for i, column in enumerate(self.columns)}
+        number = {table.name: i for i, table in enumerate(catalog.tables)}
+        self._key = np.zeros(len(self.columns), np.float32)
+        self._display = np.zeros(len(self.columns), np.float32)
+        for table in catalog.tables:
+            for name in table.primary_key:
+                if (table.name, name) in place:
+                    self._key[place[table.name, name]] = 1
+        for i, (column, parts) in enumerate(zip(self.columns, names, strict=True)):
+            if column.kind in ("text", "other") and stem(parts[-1]) in _DISPLAY_STEMS:
+                self._display[i] = 1 if len(parts) == 1 else 0.6
+        links: list[tuple[int, int, int, float]] = []
+        for join in catalog.joins:
+            tables = number.get(join.table), number.get(join.ref_table)
+            for a, b in zip(join.columns, join.ref_columns, strict=False):
+                for end, here, there in ((join.table, a), *tables), ((join.ref_table, b), *tables[::-1]):
+                    if end in place and here is not None and there is not None:
+                        links.append((place[end], here, there, join.confidence))
+        self._link_column = np.array([link[0] for link in links], np.int64)
+        self._link_tables = np.array([link[1:3] for link in links], np.int64).reshape(-1, 2).T
+        self._neighbours = sorted({(a, b) for _, a, b, _ in links if a != b})
+        self._link_trust = np.array([link[3] for link in links], np.float32)
 
 
-class _Lists:
-    """Lists of word numbers of different lengths, flat, with sums and the like per list."""
+_DISPLAY_STEMS = {stem(word) for word in _DISPLAY}
 
-    def __init__(self, lists: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> None:
-        flat = [vocabulary.setdefault(word, len(vocabulary)) for words_ in lists for word in words_]
-        self.flat = np.array(flat, np.int64)
-        self.sizes = np.array([len(words_) for words_ in lists], np.int64)
-        self._ends = np.cumsum(self.sizes)
-        self._starts = self._ends - self.sizes
-        self._filled = np.nonzero(self.sizes)[0]
-        inner = np.ones(len(flat), bool)
-        inner[self._starts[self._filled]] = False
-        self._pairs = np.nonzero(inner)[0]  # flat positions that have a left neighbour in the same list
-        self._pair_owner = np.repeat(np.arange(len(self.sizes)), np.maximum(self.sizes - 1, 0))
 
-    def _reduce(self, operation: np.ufunc, values: np.ndarray, kind: type) -> np.ndarray:
-        out = np.zeros(len(self.sizes), kind)
-        if len(self._filled):
-            out[self._filled] = operation.reduceat(
-                values.astype(kind, copy=False), self._starts[self._filled]
-            )
-        return out
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        return self._reduce(np.add, values, np.float32)
-
-    def minima(self, values: np.ndarray) -> np.ndarray:
-        return self._reduce(np.minimum, values, np.float32)
-
-    def any_bits(self, masks: np.ndarray) -> np.ndarray:
-        return self._reduce(np.bitwise_or, masks, np.uint64)
-
-    def adjacency(self, masks: np.ndarray) -> np.ndarray:
-        """Per list, the share of neighbouring words whose query positions are neighbours too (either order)."""
-        right, left = masks[self._pairs], masks[self._pairs - 1]
-        one = np.uint64(1)
-        beside = ((left << one) & right) | ((right << one) & left)
-        counts = np.bincount(self._pair_owner, weights=beside != 0, minlength=len(self.sizes))
-        return counts / np.maximum(self.sizes - 1, 1)
+def _parts(name: str) -> list[str]:
+    return split_name(name) or [fold(name)]
 
 
 def _samples(columns: Sequence[Column]) -> dict[str, list[int]]:
-    """Columns by the folded words of their text samples (short ones only)."""
+    """Columns by the words of their text samples (short ones that are no numbers)."""
     found: dict[str, list[int]] = {}
     for i, column in enumerate(columns):
-        for sample in {
-            " ".join(words(s)) for s in column.statistics.samples[:64] if isinstance(s, str) and len(s) <= 60
-        }:
-            if len(sample) > 1 and not sample.isdigit():
-                found.setdefault(sample, []).append(i)
+        texts = {" ".join(words(s)) for s in column.statistics.samples if isinstance(s, str) and len(s) <= 60}
+        for text in texts:
+            if len(text) > 1 and not text.isdigit():
+                found.setdefault(text, []).append(i)
     return found
+
+
+def _has_proper_name(query: str) -> bool:
+    """Whether the query holds a quoted text, or a capitalised word after its first."""
+    return re.search(r"[\"“”]|(?<=[\w,] )['‘A-Z]", query[1:]) is not None

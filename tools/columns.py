@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .column_features import FEATURES, SchemaWords
+from .column_features import FEATURES, ColumnFeatures
 from .schema import Catalog, Column
 from .text import split_name, stem
 
 if TYPE_CHECKING:
     from .embedding import Embedder
 
-# Logistic weights of the features, fitted on Spider's train split (1 = a gold column of the question). Spider has no
-# comments: their weight is set by hand.
+# Logistic weights of the features, fitted on Spider's train split (1 = a gold column of the question).
+# Spider has no comments: their weight is set by hand.
 WEIGHTS = {
-    "coverage": 2.2, "whole": 0.13, "phrase": 1.17, "words": -1.4, "table": 1.75, "both": 1.25, "near": -0.14,
-    "comment": 2.0, "value": 2.8, "cue": 0.54, "key": 0.16, "link": 2.3, "display": 0.47, "alone": 0.9,
+    "coverage": 1.86, "whole": 0.21, "phrase": 1.24, "words": -1.69, "table": 1.65, "both": 1.49,
+    "comment": 2.0, "value": 2.87, "cue": 0.75, "key": 0.0, "link": 1.48, "implied": 0.2, "bridge": 0.89,
+    "display": 0.51, "proper": 0.13, "alone": 0.81, "spoken": 0.24,
 }  # fmt: skip
-BIAS = -4.5
+BIAS = -4.75
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ColumnIndex:
     """Search over the columns of a catalog. Immutable after building; any number of threads may search."""
 
     def __init__(self, catalog: Catalog, embedder: Embedder | None = None) -> None:
-        self._words = SchemaWords(catalog)
+        self._words = ColumnFeatures(catalog)
         self._columns = self._words.columns
         self._weights = np.array([WEIGHTS[name] for name in FEATURES], np.float32)
         self._names: dict[tuple[str, ...], list[int]] = {}
@@ -70,7 +71,7 @@ class ColumnIndex:
 
     def scores(self, query: str) -> np.ndarray:
         """float32 [columns]: how well each column of the catalog, in its order, fits the query (0 to 1)."""
-        features = self._words.features(query)
+        features = self._words.of(query)
         return 1 / (1 + np.exp(-(features @ self._weights + BIAS)))
 
 

