@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress
-    from rich.table import Table
     from rich.text import Text
 
 _JOINERS = "\u200c\u200d"  # part of ordinary Persian, Hindi and emoji
@@ -65,30 +64,26 @@ def plain_text(text: str, style: str = "", *, lines: bool = False) -> Text:
 
 def data_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", cell_width: int = 60
-) -> Table:
+) -> RenderableType:
     """A table of data. Cells are cut to `cell_width` characters; numbers stand right, NULL is dim."""
+    from ..tools.cells import plain, shorten
+
+    names = [visible(name) for name in columns]
+    cells = [[shorten(visible(plain(value)), cell_width) for value in row] for row in rows]
+    numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
+    if not sys.stdout.isatty():
+        return _markdown(names, cells, numeric, visible(title))
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from ..tools.cells import plain, shorten
-
-    terminal = sys.stdout.isatty()
-    table = Table(
-        title=Text(title) if title else None,
-        title_justify="left",
-        box=box.ROUNDED if terminal else box.MARKDOWN,
-    )
-    numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(plain_text(name), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        cells = []
-        for value in row:
-            text = shorten(visible(plain(value)), cell_width)
-            text = text if terminal else text.replace("|", "\\|")
-            cells.append(Text(text, style="dim" if value is None else ""))
-        table.add_row(*cells)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
+    for name, right in zip(names, numeric, strict=True):
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for row, shown in zip(rows, cells, strict=True):
+        table.add_row(
+            *(Text(text, "dim" if value is None else "") for text, value in zip(shown, row, strict=True))
+        )
     return table
 
 
@@ -105,6 +100,29 @@ def progress_bar(description: str) -> Progress:
         console=err(),
         disable=not sys.stderr.isatty(),
     )
+
+
+def _markdown(names: list[str], rows: list[list[str]], right: list[bool], title: str) -> Text:
+    """The table for a pipe: aligned, and Markdown at the same time."""
+    from rich.text import Text
+
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (names, *rows)]
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(names))]
+    texts = [
+        "| "
+        + " | ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        )
+        + " |"
+        for line in lines
+    ]
+    rule = "|".join(
+        "-" * (width + 1) + ":" if to_right else "-" * (width + 2)
+        for width, to_right in zip(widths, right, strict=True)
+    )
+    texts.insert(1, f"|{rule}|")
+    return Text("\n".join([title, "", *texts] if title else texts))
 
 
 def _console(stream: Any) -> Console:
