@@ -144,9 +144,9 @@ class Answer:
     sql: the last statement that ran without error ("" when none did). rows: its rows, in the database's
     order. ordered: the statement orders its rows. confidence: 0 to 1, None when nothing is known of it.
     reason: why not "answered", or what to keep in mind. cuts: every limit that shortened the result.
-    evidence: each literal and join of the SQL and what it rests on; str() of one is a line. notes: join health.
-    readings: rival readings, best first. tried: how many candidates were run. messages: the whole dialogue
-    with the system prompt first, unchanged a training example.
+    evidence: each literal and join of the SQL and what it rests on; str() of one is a line. notes: join
+    health. readings: rival readings, best first. tried: how many candidates were run. messages: the whole
+    dialogue with the system prompt first, unchanged a training example.
     """
 
     question: str
@@ -199,7 +199,8 @@ class Answer:
         if self.sql:
             parts.append(code(self.sql, "sql"))
         remarks = [self.reason, *(str(cut) for cut in self.cuts), *self.notes]
-        parts.extend(f"- {escape(remark)}" for remark in remarks if remark)
+        if any(remarks):
+            parts.append("\n".join(f"- {escape(remark)}" for remark in remarks if remark))
         return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:

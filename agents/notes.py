@@ -39,8 +39,8 @@ def steps_markdown(answer: Answer) -> str:
             parts.append(f"*{escape(action)}*")
         parts.append(code("\n".join(observed(step)), "text"))
     parts.append(f"**{_headline(answer)}** {escape(answer.text)}".rstrip())
-    parts.extend(f"- {escape(remark)}" for remark in remarks(answer))
-    return "\n\n".join(parts) + "\n"
+    parts.append("\n".join(f"- {escape(remark)}" for remark in remarks(answer)))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def steps_rich(answer: Answer) -> RenderableType:

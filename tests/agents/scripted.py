@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 import uuid
@@ -13,13 +14,14 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation
 
 Script = Sequence[AIMessage | BaseException | float] | Callable[[list[BaseMessage]], AIMessage]
 
 
 class ScriptedModel(BaseChatModel):
-    """Plays `script` in order: a message is said, an exception raised, a number slept (seconds) before the next.
+    """Plays `script` in order: a message is said, an exception raised, a number slept (seconds) before the
+    next.
 
     A function instead of a list answers from the messages it sees. `sent` holds what each call was given,
     `options` its call options; the last message is said again when the script is over.
@@ -27,10 +29,9 @@ class ScriptedModel(BaseChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    script: Any
-    streams: bool = False
-    sent: list[list[BaseMessage]] = []
-    options: list[dict[str, Any]] = []
+    script: SkipValidation[Script]
+    sent: list[list[BaseMessage]] = Field(default_factory=list)
+    options: list[dict[str, Any]] = Field(default_factory=list)
     _turn: Iterator[int] = PrivateAttr(default_factory=itertools.count)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
@@ -56,23 +57,25 @@ class ScriptedModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=self._next(messages))])
 
     def _next(self, messages: list[BaseMessage]) -> AIMessage:
-        if callable(self.script):
-            return self.script(messages)
-        while True:
-            item = self.script[min(next(self._turn), len(self.script) - 1)]
+        script = self.script
+        while not callable(script):
+            item = script[min(next(self._turn), len(script) - 1)]
             if isinstance(item, (int, float)):
                 time.sleep(item)
             elif isinstance(item, BaseException):
                 raise item
             else:
                 return item
+        return script(messages)
 
 
 class StreamingModel(ScriptedModel):
-    """The same, said word by word with `pause` seconds between; `said` counts the words that were really said."""
+    """The same, said word by word with `pause` seconds between; `said` counts the words that were really
+    said.
+    """
 
     pause: float = 0.0
-    said: list[str] = []
+    said: list[str] = Field(default_factory=list)
 
     def _stream(
         self,
@@ -85,13 +88,13 @@ class StreamingModel(ScriptedModel):
         for word in str(message.text).split(" "):
             time.sleep(self.pause)
             self.said.append(word)
-            yield ChatGenerationChunk(message=AIMessageChunk(word + " "))
-        calls = [
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word + " "))
+        calls: list[Any] = [
             {"name": call["name"], "args": call["args"], "id": call["id"], "index": number}
             for number, call in enumerate(_raw_calls(message))
         ]
         if calls:
-            yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=calls))  # type: ignore[arg-type]
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=calls))
 
 
 def call(tool: str, thought: str = "Next.", *, logprob: float | None = None, **arguments: Any) -> AIMessage:
@@ -116,8 +119,6 @@ def words(text: str) -> AIMessage:
     return AIMessage(text)
 
 
-def _raw_calls(message: AIMessage) -> list[dict[str, Any]]:
-    import json
-
+def _raw_calls(message: AIMessage) -> list[Any]:
     good = [{**call, "args": json.dumps(call["args"])} for call in message.tool_calls]
-    return [*good, *({**call} for call in message.invalid_tool_calls)]
+    return [*good, *(dict(call) for call in message.invalid_tool_calls)]
