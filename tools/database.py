@@ -176,10 +176,8 @@ class Database:
 
     def _build_columns(self, fingerprint: str) -> ColumnIndex:
         from .columns import ColumnIndex
-        from .embedding import CachedEmbedder
 
-        embedder = self.embedder and CachedEmbedder(self.embedder, self._cache_root / "embeddings")
-        return ColumnIndex(self._catalog.of(fingerprint), embedder)
+        return ColumnIndex(self._catalog.of(fingerprint), self.embedder)
 
     def _build_values(self, fingerprint: str) -> ValueIndex:
         from .value_reading import INDEX_LIMITS
@@ -193,7 +191,7 @@ class Database:
             catalog,
             lambda sql: self.read(sql, limits=INDEX_LIMITS),
             cache_dir=self.cache_folder,
-            row_filters={name: rule for name, rule in rules.items() if rule},
+            row_filters=filters,
             progress=self.progress,
         )
 

@@ -31,7 +31,7 @@ _TRUSTED_WEIGHT = 512 << 20
 
 # One lock for all pools: they share the list of resting children. It is never held while anything waits.
 _lock = threading.Lock()
-_resting: dict[Child, Sandbox] = {}
+_resting: dict[Child, weakref.ref[Sandbox]] = {}
 _sandboxes: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 
@@ -199,13 +199,14 @@ class Sandbox:
                 turn.came.set()
             else:
                 self._idle.append(child)
-                _resting[child] = self
+                _resting[child] = weakref.ref(self)
                 if len(_resting) > _MOST_RESTING:
                     oldest = next(iter(_resting))
-                    home = _resting.pop(oldest)
-                    home._idle.remove(oldest)
-                    home._forget(oldest)
-                    ended.append(oldest)
+                    home = _resting.pop(oldest)()
+                    if home is not None:  # else it has been dropped, and its children are being ended
+                        home._idle.remove(oldest)
+                        home._forget(oldest)
+                        ended.append(oldest)
         for one in ended:
             one.kill()
 
@@ -324,10 +325,12 @@ def _too_much(limits: Limits) -> LimitExceeded:
 
 
 def _end(children: set[Child]) -> None:
-    """End the children of a sandbox that was dropped without `close`."""
+    """End the children of a sandbox that was dropped without `close`.
+
+    Takes no lock: the garbage collector may call it from anywhere, also from where the lock is held.
+    """
     for child in list(children):
-        with _lock:
-            _resting.pop(child, None)
+        _resting.pop(child, None)
         child.kill()
     children.clear()
 
