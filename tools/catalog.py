@@ -32,6 +32,9 @@ Read = Callable[[str], Result]
 CATALOG_LIMITS = Limits(seconds=20.0, memory_mb=2048, rows=2_000_000, columns=2_000, cell_chars=400)
 """Limits that the statements of a catalog's building need; `read` should run under them."""
 
+SCHEMA_LIMITS = replace(CATALOG_LIMITS, cell_chars=1_000_000)
+"""Those of reading the schema alone: the text that defines a table or view comes whole or not at all."""
+
 _VERSION = 1
 """Part of the cache key: raised when the catalog of the same database would come out different."""
 

@@ -159,7 +159,15 @@ class Database:
         return f"<Database {self.name} ({self.dialect})>"
 
     def _build_catalog(self, fingerprint: str) -> Catalog:
-        from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog
+        from .catalog import (
+            CATALOG_LIMITS,
+            SCHEMA_LIMITS,
+            build_catalog,
+            catalog_key,
+            load_catalog,
+            save_catalog,
+        )
+        from .schema_reading import read_schema
 
         path = self.cache_folder / "catalog.json"
         catalog = load_catalog(path, catalog_key(fingerprint, self.policy))
@@ -170,6 +178,7 @@ class Database:
                 dialect=self.dialect,
                 fingerprint=fingerprint,
                 policy=self.policy,
+                schema=read_schema(lambda sql: self.read(sql, limits=SCHEMA_LIMITS), self.dialect),
             )
             save_catalog(path, catalog)
         return catalog
