@@ -39,13 +39,17 @@ class NameMatch:
 class KeyNames:
     """The unique columns of all tables, found by the names that may refer to them."""
 
-    def __init__(self, tables: Iterable[tuple[Table, list[Column]]]) -> None:
+    def __init__(self, tables: Iterable[tuple[Table, list[Column], list[Column]]]) -> None:
+        """tables: each with its unique columns and its key columns that hold values repeatedly."""
         self._own: dict[str, list[Column]] = {}
         self._by_name: defaultdict[str, list[tuple[Table, Column]]] = defaultdict(list)
         self._by_table: defaultdict[Words, list[Table]] = defaultdict(list)
         self._by_ending: defaultdict[Words, list[Table]] = defaultdict(list)
         self._by_glued: defaultdict[str, list[Table]] = defaultdict(list)
-        for table, keys in tables:
+        self._repeated: defaultdict[str, list[Column]] = defaultdict(list)
+        for table, keys, repeated in tables:
+            for key in repeated:
+                self._repeated["".join(name_words(key.name))].append(key)
             self._own[table.name] = [key for key in keys if is_own_key(table, key)]
             for key in keys:
                 self._by_name["".join(name_words(key.name))].append((table, key))
@@ -66,10 +70,10 @@ class KeyNames:
 
     def _matches(self, table: Table, column: Column) -> Iterator[tuple[Column, NameMatch]]:
         words = name_words(column.name)
-        if not words:
-            return
         if len(words) > 2 and words[-1].isdigit():
             words = words[:-1]
+        if len(words) == 0:
+            return
         yield from self._same_name(table, column, words)
         if table.primary_key != (column.name,) and (_SUPERIORS & set(words) or words == _REPORTS_TO):
             yield from ((key, NameMatch(0.75)) for key in self._own.get(table.name, [])[:1])
@@ -87,7 +91,7 @@ class KeyNames:
         at_home = [key for home, key in targets if is_home(home, key)]
         if at_home:
             yield from ((key, NameMatch(0.97, plain=True)) for key in at_home)
-        elif not is_home(table, column):  # else this column is the home, and the others refer to it
+        elif column not in self._own.get(table.name, ()):  # else the others refer to this column
             identifies = words[-1] in _KEY_WORDS
             sole_key = table.primary_key == (column.name,)
             for home, key in targets[:3]:
@@ -95,6 +99,9 @@ class KeyNames:
                 if primary or identifies or column.kind == "text":
                     sure = 0.85 if primary and not sole_key else 0.7 if primary or identifies else 0.6
                     yield key, NameMatch(sure)
+            for key in self._repeated.get("".join(words), ()):
+                if key.table != table.name and not targets:
+                    yield key, NameMatch(0.6)
         for start in range(1, len(words)):  # a role before the key's name
             if _is_distinctive(words[start:]):
                 for home, key in self._by_name.get("".join(words[start:]), ())[:3]:
@@ -137,6 +144,12 @@ def is_own_key(table: Table, key: Column) -> bool:
     """Whether a unique column stands for its table: the primary key, or named by the table or a key word."""
     words = name_words(key.name)
     return table.primary_key == (key.name,) or _KEY_WORDS.issuperset(words) or is_home(table, key)
+
+
+def names_exactly(table: Table, column: Column) -> bool:
+    """Whether the column's name is the table's and a key word (`team.team_id`)."""
+    words = name_words(column.name)
+    return len(words) > 1 and words[-1] in _KEY_WORDS and words[:-1] in table_forms(table.name)
 
 
 def is_home(table: Table, column: Column) -> bool:

@@ -2,11 +2,13 @@
 
 First by name (join_names.py), then by value: a column is a candidate for another table's key when the names
 say so, the kinds agree and the key is unique. It is kept when at least 95 % of its distinct values (1 000 at
-most) are found in the key. Where either side has no values, only the plainest names are believed, and little.
+most) are found in the key; the plainest names need only half of them, since keys that nobody enforces have
+orphans. Where either side has no values, only the plainest names are believed, and little.
 
 Covered: single columns; role prefixes (`home_team_id` ~ `teams.id`); columns that refer to their own table
-(`manager_id`); views as the referring side. Not covered: composite keys, keys whose names share nothing, and
-joins between two columns neither of which is unique.
+(`manager_id`); views as the referring side; tables that hold several rows per key (`team` by year and
+`team_id`), unsurely. Not covered: composite keys, keys whose names share nothing, and other joins between two
+columns neither of which is unique.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import LimitExceeded, QueryError
-from .join_names import KeyNames, NameMatch
+from .join_names import KeyNames, NameMatch, names_exactly
 from .kinds import declared_kind
 from .limits import Result
 from .schema import Catalog, Column, Join, Table
@@ -26,6 +28,8 @@ Read = Callable[[str], Result]
 
 CONTAINED = 0.95
 """Share of the referring column's distinct values that must be found in the key."""
+CONTAINED_PLAIN = 0.5
+"""The same where the names leave no doubt (`NameMatch.plain`)."""
 VALUES_COMPARED = 1_000
 WITHOUT_VALUES = 0.5
 """Factor on the confidence of a join that no value supports."""
@@ -74,8 +78,13 @@ class _Candidate:
 def _candidates(catalog: Catalog) -> list[_Candidate]:
     """Pairs worth comparing, by name and kind: few, however many tables there are."""
     tables = [table for table in catalog.tables if not table.is_view]
-    names = KeyNames((table, _unique_columns(table)) for table in tables)
-    declared = {(join.table, join.columns[0]) for join in catalog.joins if len(join.columns) == 1}
+    names = KeyNames((table, _unique_columns(table), _repeated_keys(table)) for table in tables)
+    # A key declared to its own table under another table's name is an old slip: the name may say better.
+    declared = {
+        (join.table, join.columns[0])
+        for join in catalog.joins
+        if len(join.columns) == 1 and join.table != join.ref_table
+    }
     joined = {pair for join in catalog.joins for pair in _column_pairs(join)}
     loose = catalog.dialect == "sqlite"
     found = []
@@ -116,6 +125,14 @@ def _unique_columns(table: Table) -> list[Column]:
     return keys
 
 
+def _repeated_keys(table: Table) -> list[Column]:
+    """`team_id` of a table `team` that holds a row per team and year: it identifies, though not rows."""
+    if len(table.primary_key) == 1:
+        return []
+    unique = _unique_columns(table)
+    return [column for column in table.columns if names_exactly(table, column) and column not in unique]
+
+
 def _has_values(column: Column) -> bool:
     return bool(column.statistics.samples)
 
@@ -129,7 +146,8 @@ def _comparable(column: Column, key: Column, loose: bool) -> bool:
 def _confidence(candidate: _Candidate, share: float | None) -> float | None:
     """Confidence of a candidate of which `share` of the values is contained (None: not compared)."""
     if share is not None:
-        return candidate.match.confidence * share if share >= CONTAINED else None
+        enough = CONTAINED_PLAIN if candidate.match.plain else CONTAINED
+        return candidate.match.confidence * share if share >= enough else None
     if candidate.has_values or not candidate.match.plain:
         return None
     return candidate.match.confidence * WITHOUT_VALUES
