@@ -5,8 +5,8 @@ reads requests on standard input and answers on standard output (tools/frames.py
 numbers of requests to interrupt, and its end tells that the parent is gone.
 
 What is covered: address space (RLIMIT_AS) on top of what the opened engine needs at rest, no core dump, no
-byte written to any file (RLIMIT_FSIZE 0), a kernel timer that ends the process when even the parent fails
-to, rows, columns, cells and total size cut while fetching in batches.
+change to any file and no TCP (landlock.py; RLIMIT_FSIZE 0 besides), a kernel timer that ends the process
+when even the parent fails to, rows, columns, cells and total size cut while fetching in batches.
 What is not covered: on systems without /proc the address space is not limited.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 
 from .engines import Connection, Cursor, EngineError, connect
 from .frames import BrokenFrame, pack, read_frame, write_all
+from .landlock import forbid_changes
 from .shorten import Shortener
 
 _MIB = 1 << 20
@@ -38,6 +39,9 @@ def main() -> None:
     requests, answers = 0, os.dup(1)
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)  # whatever a library prints must not reach the answers
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    forbid_changes()  # where it cannot, files might still appear, but empty
     server = _Server(requests, answers)
     threading.Thread(target=server.watch, args=(int(sys.argv[1]), os.getppid()), daemon=True).start()
     try:
@@ -85,12 +89,10 @@ class _Server:
     def _open(self, request: dict[str, Any]) -> tuple[Any, ...]:
         """Open the database of the request's spec, in place of the one that was open."""
         _limit_address_space(None)
-        _forbid_files(False)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         self._connection = connect(request["spec"], int(request["memory_mb"] * _ENGINE_SHARE) or 1)
-        _forbid_files(True)
         self._base = self._base or _address_space()
         return ("end",)
 
@@ -153,12 +155,6 @@ def _limit_address_space(limit: int | None) -> None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         soft = hard if limit is None else limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _forbid_files(forbid: bool) -> None:
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0 if forbid else hard, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -151,8 +151,13 @@ def _open(path: Path, memory_mb: int) -> sqlite3.Connection:
 
 def _open_flags(path: Path) -> str:
     with path.open("rb") as file:
-        write_version = file.read(19)[18:19]
-    if write_version != b"\x02":  # a rollback journal: reading takes a lock on the file and creates nothing
+        head = file.read(100)
+    page_size = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big")
+    counted = head[24:28] == head[92:96]  # else an old SQLite wrote last, and left the number of pages as
+    it was if counted and path.stat().st_size < pages * (65_536 if page_size == 1 else page_size):
+        raise sqlite3.DatabaseError("file is malformed: its end is missing")
+    if head[18:19] != b"\x02":  # a rollback journal: reading takes a lock on the file and creates nothing
         return "mode=ro"
     log = _beside(path, "-wal")
     if not log.exists() or log.stat().st_size == 0:

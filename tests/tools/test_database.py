@@ -1,0 +1,296 @@
+"""Databases: every kind of reference opens or says what to do; what is read is what is there now."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+from sqlberg.tools.cache import written_whole
+from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.errors import DatabaseOpenError, QueryRefused
+from sqlberg.tools.limits import Limits
+from sqlberg.tools.policy import AccessPolicy
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SQLBERG_CACHE", str(folder))
+    return folder
+
+
+def make_sqlite(path: Path) -> Path:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE pets (id INTEGER PRIMARY KEY, name TEXT, owner_phone TEXT)")
+    connection.executemany("INSERT INTO pets VALUES (?, ?, ?)", [(1, "Rex", "555"), (2, "Tom", "556")])
+    connection.commit()
+    connection.close()
+    return path
+
+
+def make_duckdb(path: Path) -> Path:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE pets AS SELECT 1 AS id, 'Rex' AS name")
+    return path
+
+
+def make_parquet(path: Path, number: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    duckdb.sql(f"SELECT {number} AS id, 'Rex' AS name").write_parquet(str(path))
+    return path
+
+
+def tables(database: Database) -> list[str]:
+    return sorted(table.name for table in database.catalog.tables)
+
+
+# References
+
+
+@pytest.mark.parametrize("ending", [".sqlite", ".db", ".duckdb", ""])
+def test_a_sqlite_file_opens_whatever_it_is_called(tmp_path: Path, ending: str) -> None:
+    with open_database(make_sqlite(tmp_path / f"zoo{ending}")) as database:
+        assert (database.name, database.dialect) == ("zoo", "sqlite")
+        assert tables(database) == ["pets"]
+
+
+@pytest.mark.parametrize("ending", [".duckdb", ".db", ".sqlite"])
+def test_a_duckdb_file_opens_whatever_it_is_called(tmp_path: Path, ending: str) -> None:
+    with open_database(str(make_duckdb(tmp_path / f"zoo{ending}"))) as database:
+        assert (database.name, database.dialect) == ("zoo", "duckdb")
+        assert list(database.read("SELECT name FROM pets").rows) == [("Rex",)]
+
+
+def test_a_url_of_a_local_file_opens_as_the_file(tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{make_sqlite(tmp_path / 'zoo.sqlite')}") as database:
+        assert database.dialect == "sqlite"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pets.csv", b"id,name\n1,Rex\n2,Tom\n"),
+        ("pets.tsv", b"id\tname\n1\tRex\n2\tTom\n"),
+        ("pets.csv.gz", gzip.compress(b"id,name\n1,Rex\n2,Tom\n")),
+        ("pets.json", json.dumps([{"id": 1, "name": "Rex"}, {"id": 2, "name": "Tom"}]).encode()),
+        ("pets.jsonl", b'{"id": 1, "name": "Rex"}\n{"id": 2, "name": "Tom"}\n'),
+    ],
+)
+def test_a_data_file_is_a_table_of_its_name(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with open_database(tmp_path / name) as database:
+        assert tables(database) == ["pets"]
+        assert list(database.read("SELECT id, name FROM pets").rows) == [(1, "Rex"), (2, "Tom")]
+
+
+def test_a_folder_is_a_database_of_its_files_and_partitioned_sub_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "lake"
+    make_parquet(folder / "my pets.parquet")
+    make_parquet(folder / "visits" / "year=2023" / "a.parquet", 1)
+    make_parquet(folder / "visits" / "year=2024" / "b.parquet", 2)
+    (folder / "towns.csv").write_text("town\nUlm\n")
+    (folder / "readme.txt").write_text("not data")
+    with open_database(folder) as database:
+        assert tables(database) == ["my pets", "towns", "visits"]
+        rows = database.read("SELECT id, year FROM visits ORDER BY id").rows
+        assert list(rows) == [(1, 2023), (2, 2024)]
+
+
+def test_two_files_of_one_stem_are_two_tables(tmp_path: Path) -> None:
+    make_parquet(tmp_path / "lake" / "pets.parquet")
+    (tmp_path / "lake" / "pets.csv").write_text("town\nUlm\n")
+    with open_database(tmp_path / "lake") as database:
+        assert tables(database) == ["pets", "pets_parquet"]
+
+
+def test_a_late_odd_row_of_a_csv_makes_its_column_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n" + "1\n" * 250_000 + "none\n")
+    with open_database(tmp_path / "a.csv") as database:
+        assert list(database.read("SELECT count(*), max(x) FROM a").rows) == [(250_001, "none")]
+
+
+def test_only_the_parquet_files_of_a_database_can_be_read_under_its_lock(tmp_path: Path) -> None:
+    make_parquet(tmp_path / "lake" / "pets.parquet")
+    make_parquet(tmp_path / "other.parquet")
+    with open_database(tmp_path / "lake") as database, pytest.raises(Exception, match="Permission"):
+        database.read(f"SELECT * FROM read_parquet('{tmp_path}/other.parquet')")
+
+
+# References that do not open
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("missing.db", None, "there is no file"),
+        ("empty.db", b"", "is empty"),
+        ("garbage.db", b"this is no database at all", "damaged"),
+        ("damaged.sqlite", b"SQLite format 3\0" + b"x" * 5000, "damaged"),
+        ("damaged.duckdb", b"x" * 8 + b"DUCK" + b"x" * 9000, "damaged"),
+        ("damaged.parquet", b"PAR1 nothing PAR1", "damaged.parquet"),
+        ("damaged.json", b'{"a": [', "damaged.json"),
+        ("noise.csv", bytes(range(128, 256)) * 40, "noise.csv"),
+        ("sheet.xlsx", b"PK\3\4", "one of .csv"),
+    ],
+)
+def test_a_file_that_does_not_open_is_told_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatabaseOpenError) as refused:
+        open_database(tmp_path / name)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_half_a_sqlite_file_is_told_to_be_damaged(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "half.sqlite")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DatabaseOpenError, match="damaged"):
+        open_database(path)
+
+
+def test_a_folder_without_data_names_what_would_be_data(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseOpenError, match=r"no data files \(\.csv"):
+        open_database(tmp_path)
+
+
+def test_a_folder_with_a_database_in_it_names_that(tmp_path: Path) -> None:
+    make_sqlite(tmp_path / "zoo.sqlite")
+    with pytest.raises(DatabaseOpenError, match=r"for example zoo\.sqlite"):
+        open_database(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ann:hunter2@host/shop", "https://host/a.csv?token=hunter2"])
+def test_what_is_on_the_network_is_refused_without_repeating_the_secret(url: str) -> None:
+    with pytest.raises(DatabaseOpenError) as refused:
+        open_database(url)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("reference", ["", "  ", "x\0y", "a" * 5000, os.devnull, "~no-such-user/x"])
+def test_an_odd_reference_is_an_error_of_ours(reference: str) -> None:
+    with pytest.raises(DatabaseOpenError):
+        open_database(reference)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told_so(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "private.sqlite")
+    path.chmod(0)
+    with pytest.raises(DatabaseOpenError, match="permission"):
+        open_database(path)
+
+
+# Reading, policy and change
+
+
+def test_execute_passes_the_guard_and_read_does_not(tmp_path: Path) -> None:
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite")) as database:
+        assert list(database.execute("SELECT name FROM pets WHERE id = 2").rows) == [("Tom",)]
+        assert ("pets",) in database.read("SELECT name FROM sqlite_master").rows
+        with pytest.raises(QueryRefused):
+            database.execute("SELECT name FROM sqlite_master")
+
+
+def test_the_limits_of_the_database_hold_unless_a_call_brings_its_own(tmp_path: Path) -> None:
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite"), limits=Limits(rows=1)) as database:
+        assert len(database.execute("SELECT * FROM pets").rows) == 1
+        assert len(database.execute("SELECT * FROM pets", limits=Limits(rows=5)).rows) == 2
+
+
+def test_a_hidden_column_is_in_no_catalog_and_no_result(tmp_path: Path) -> None:
+    policy = AccessPolicy(hide_columns=("pets.owner_phone",))
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite"), policy=policy) as database:
+        assert [column.name for column in database.catalog.columns()] == ["id", "name"]
+        assert database.execute("SELECT * FROM pets").columns == ("id", "name")
+
+
+def test_the_catalog_is_kept_on_disk_apart_for_each_policy(tmp_path: Path, cache: Path) -> None:
+    path = make_sqlite(tmp_path / "zoo.sqlite")
+    for policy in (None, None, AccessPolicy(hide_columns=("pets.owner_phone",))):
+        with open_database(path, policy=policy) as database:
+            assert database.catalog.tables
+    assert len(list(cache.rglob("catalog.json"))) == 2
+
+
+def test_a_change_is_noticed_by_an_open_database(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "zoo.sqlite")
+    with open_database(path) as database:
+        before = database.fingerprint
+        assert tables(database) == ["pets"]
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE vets (name TEXT)")
+        connection.commit()
+        connection.close()
+        assert database.fingerprint != before
+        assert tables(database) == ["pets", "vets"]
+        assert list(database.execute("SELECT count(*) FROM vets").rows) == [(0,)]
+
+
+def test_a_changed_data_file_is_read_anew_and_its_old_copy_removed(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "pets.csv"
+    path.write_text("id\n1\n")
+    with open_database(path) as database:
+        assert list(database.read("SELECT * FROM pets").rows) == [(1,)]
+        path.write_text("id,name\n1,Rex\n")
+        assert list(database.read("SELECT * FROM pets").rows) == [(1, "Rex")]
+    assert len(list(cache.rglob("files-*.duckdb"))) == 1
+
+
+def test_opening_and_querying_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    make_sqlite(folder / "a.sqlite")
+    make_duckdb(folder / "b.duckdb")
+    (folder / "c.csv").write_text("x\n1\n")
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    for name in before:
+        with open_database(folder / name) as database:
+            database.execute(f'SELECT count(*) FROM "{database.catalog.tables[0].name}"')
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    assert after == before
+
+
+def test_many_threads_share_one_database(tmp_path: Path) -> None:
+    found: list[object] = []
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite")) as database:
+
+        def ask() -> None:
+            found.append(database.execute("SELECT name FROM pets ORDER BY id").rows[0][0])
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == ["Rex"] * 20
+
+
+# The cache
+
+
+def test_a_cache_that_cannot_be_written_to_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blocked").write_text("a file where the folder should be")
+    monkeypatch.setenv("SQLBERG_CACHE", str(tmp_path / "blocked"))
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    with open_database(tmp_path / "a.csv") as database:
+        assert list(database.read("SELECT x FROM a").rows) == [(1,)]
+
+
+def test_a_cache_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), written_whole(path) as temporary:
+        temporary.write_text(f"half {1 / 0}")
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
+    assert path.read_text() == "old"
