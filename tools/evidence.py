@@ -9,7 +9,7 @@ given to functions, which stand in no column; their `found` is None.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -100,19 +100,22 @@ class Evidence:
 
 
 def gather_evidence(
-    sql: str | exp.Expr, database: Database, *, cancel: threading.Event | None = None
+    sql: str | Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
 ) -> Evidence:
-    """The evidence for a statement that ran. Raises QueryCancelled when cancelled, else nothing."""
+    """The evidence for a statement that ran (or its shapes, when at hand). Raises only QueryCancelled.
+
+    sql: as the model wrote it, before the guard's rewriting.
+    """
     catalog = database.catalog
     try:
-        shapes = query_shapes(sql, catalog)
+        shapes = query_shapes(sql, database) if isinstance(sql, str) else sql
     except UnreadableQuery as error:
         return Evidence(unchecked=(f"Literals and joins were not looked at: {error}.",))
     probe = Probe(database, statements=MAX_STATEMENTS, seconds=SECONDS, cancel=cancel)
     literals: dict[LiteralEvidence, LiteralEvidence] = {}
     unchecked: list[str] = []
     for shape in shapes:
-        for found, test in _literals(shape, catalog):
+        for found, test in _literals(shape):
             if found in literals:
                 continue
             literals[found] = found
@@ -127,11 +130,11 @@ def gather_evidence(
     return Evidence(tuple(literals.values()), tuple(joins), tuple(unchecked))
 
 
-def _literals(shape: QueryShape, catalog: Catalog) -> Iterator[tuple[LiteralEvidence, str | None]]:
+def _literals(shape: QueryShape) -> Iterator[tuple[LiteralEvidence, str | None]]:
     """Each literal of this SELECT (not of its subqueries), with the statement that can look it up."""
     for literal in find_all_in_scope(shape.select, exp.Literal):
         value = literal.parent if isinstance(literal.parent, exp.Neg) else literal
-        text = neutralise(value.sql(dialect=catalog.dialect))
+        text = neutralise(value.sql(shape.dialect))
         comparison, side = _comparison(value)
         if comparison is None:
             clause = value.find_ancestor(exp.Limit, exp.Offset, exp.Select)
@@ -140,7 +143,7 @@ def _literals(shape: QueryShape, catalog: Catalog) -> Iterator[tuple[LiteralEvid
             continue
         if isinstance(comparison, exp.Between):
             text = " AND ".join(
-                neutralise(comparison.args[end].sql(dialect=catalog.dialect)) for end in ("low", "high")
+                neutralise(comparison.args[end].sql(shape.dialect)) for end in ("low", "high")
             )
         other = comparison.this if side is not comparison.this else comparison.args["expression"]
         operator = _COMPARISONS[type(comparison)]
@@ -152,8 +155,8 @@ def _literals(shape: QueryShape, catalog: Catalog) -> Iterator[tuple[LiteralEvid
             [only] = columns.values()
             source = shape.sources.get(only.table)
             column = qualified(source.name, source.column(only.name)) if source else None
-        found = LiteralEvidence(text, operator, shape.spelled(other, catalog.dialect), column)
-        yield found, _look_up(shape, catalog, comparison, other, side, operator)
+        found = LiteralEvidence(text, operator, shape.spelled(other), column)
+        yield found, _look_up(shape, comparison, other, side, operator)
 
 
 def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
@@ -173,7 +176,7 @@ def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
 
 
 def _look_up(
-    shape: QueryShape, catalog: Catalog, comparison: exp.Expr, other: exp.Expr, side: exp.Expr, operator: str
+    shape: QueryShape, comparison: exp.Expr, other: exp.Expr, side: exp.Expr, operator: str
 ) -> str | None:
     """A statement with a row when some row meets the comparison; None when no single table can tell."""
     aliases = shape.aliases_in(other)
@@ -183,8 +186,8 @@ def _look_up(
     if shape.aliases_in(comparison) != aliases or comparison.find(exp.Query):
         return None
     test = exp.EQ(this=other.copy(), expression=side.copy()) if operator in _EQUALITIES else comparison.copy()
-    rows = exp.select("1 AS found").from_(shape.sources[alias].node.copy()).where(test).limit(1)
-    return shape.text(rows, catalog.dialect)
+    source = shape.sql(shape.sources[alias].node)
+    return f"{shape.with_clause}SELECT 1 FROM {source} WHERE {shape.sql(test)} LIMIT 1"
 
 
 def _joins(

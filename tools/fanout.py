@@ -30,13 +30,13 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
 
     def repetition(alias: str) -> Repetition | None:
         if alias not in measured:
-            measured[alias] = _repetition(shape, catalog, probe, alias)
+            measured[alias] = _repetition(shape, probe, alias)
         return measured[alias]
 
     for aggregate in aggregates_of(shape):
         aliases = shape.aliases_in(aggregate)
         if len(aliases) > 1 or "" in aliases:
-            raise Unchecked(f"{shape.spelled(aggregate, catalog.dialect)} runs over several tables")
+            raise Unchecked(f"{shape.spelled(aggregate)} runs over several tables")
         alias = next(iter(aliases), None)
         group = shape.select.args.get("group")
         if isinstance(aggregate, exp.Count) and group is not None and alias in shape.aliases_in(group):
@@ -46,7 +46,7 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
         elif _may_repeat(shape, catalog, alias) and (found := repetition(alias)) is not None:
             rows, distinct, most = found
             causes = ", ".join(shape.label(cause) for cause in _causes(shape, catalog, alias))
-            text = shape.spelled(aggregate, catalog.dialect)
+            text = shape.spelled(aggregate)
             yield (
                 f"{text} takes rows of {shape.label(alias)} more than once: joined with {causes},"
                 f" {distinct} rows become {rows} (one up to {most} times)."
@@ -65,27 +65,29 @@ def _combinations(
         yield f"COUNT(*) counts {rows} combinations: every joined table ({shape.listed()}) has rows repeated."
 
 
-def _repetition(shape: QueryShape, catalog: Catalog, probe: Probe, alias: str) -> Repetition | None:
+def _repetition(shape: QueryShape, probe: Probe, alias: str) -> Repetition | None:
     """(joined rows, distinct rows of the table behind them, most repeats of one), counted within each group;
     None when no row is repeated.
     """
     source = shape.sources[alias]
     if source.table is None or not source.table.primary_key:
         raise Unchecked(f"{shape.label(alias)} has no primary key to count its rows by")
-    keys = [exp.column(name, table=alias, quoted=True) for name in source.table.primary_key]
+    keys = [shape.sql(exp.column(name, table=alias)) for name in source.table.primary_key]
     group = shape.select.args.get("group")
     if group is not None and any(group.args.get(kind) for kind in ("all", "cube", "rollup", "grouping_sets")):
         raise Unchecked("its GROUP BY is more than a list of columns")
-    per_row = exp.select("COUNT(*) AS n")
-    for part in ("from_", "joins", "where"):
-        copied = shape.select.copy().args.get(part)
-        if copied:
-            per_row.set(part, copied)
-    for key in keys:
-        per_row = per_row.where(key.copy().is_(exp.null()).not_())
-    per_row = per_row.group_by(*keys, *(part.copy() for part in (group.expressions if group else [])))
-    counted = exp.select("SUM(n)", "COUNT(*)", "MAX(n)").from_(per_row.subquery("repeated"))
-    row = probe.first_row(shape.text(counted, catalog.dialect))
+    from_, where = (
+        shape.sql(part).strip() if (part := shape.select.args.get(name)) else ""
+        for name in ("from_", "where")
+    )
+    joins = " ".join(shape.sql(join).strip() for join in shape.select.args.get("joins") or [])
+    present = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    where = f"WHERE ({where.removeprefix('WHERE')}) AND {present}" if where else f"WHERE {present}"
+    groups = [shape.sql(part) for part in (group.expressions if group else [])]
+    row = probe.first_row(
+        f"{shape.with_clause}SELECT SUM(n), COUNT(*), MAX(n) FROM (SELECT COUNT(*) AS n"
+        f" {from_} {joins} {where} GROUP BY {', '.join(keys + groups)}) AS repeated"
+    )
     rows, distinct, most = (int(value or 0) for value in row or (0, 0, 0))
     return (rows, distinct, most) if most > 1 else None
 

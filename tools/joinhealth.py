@@ -42,12 +42,15 @@ class JoinHealth:
 
 
 def join_health(
-    sql: str | exp.Expr, database: Database, *, cancel: threading.Event | None = None
+    sql: str | Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
 ) -> JoinHealth:
-    """Check the joins of a statement that ran. Raises QueryCancelled when cancelled, else nothing."""
+    """Check the joins of a statement that ran (or its shapes, when at hand). Raises only QueryCancelled.
+
+    sql: as the model wrote it, before the guard's rewriting.
+    """
     catalog = database.catalog
     try:
-        shapes = query_shapes(sql, catalog)
+        shapes = query_shapes(sql, database) if isinstance(sql, str) else sql
     except UnreadableQuery as error:
         return JoinHealth(unchecked=(f"The joins were not checked: {error}.",))
     probe = Probe(database, statements=MAX_STATEMENTS, seconds=SECONDS, cancel=cancel)
@@ -98,7 +101,7 @@ def _lost_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator[st
             (edge.right, edge.left, tuple((theirs, ours) for ours, theirs in edge.pairs)),
         ):
             if _loss_matters(shape, catalog, one, other, pairs):
-                yield from _loss(shape, catalog, probe, one, other, pairs)
+                yield from _loss(shape, probe, one, other, pairs)
 
 
 def _loss_matters(
@@ -117,34 +120,27 @@ def _loss_matters(
 
 def _loss(
     shape: QueryShape,
-    catalog: Catalog,
     probe: Probe,
     one: str,
     other: str,
     pairs: Sequence[tuple[str, str]],
 ) -> Iterator[str]:
-    keys = [exp.column(ours, table=one) for ours, _ in pairs]
-    their_keys = [exp.column(theirs, table=other) for _, theirs in pairs]
-    partners = exp.select(*their_keys).from_(shape.sources[other].node.copy())
-    for key in their_keys:
-        partners = partners.where(key.copy().is_(exp.null()).not_())
-    place = keys[0] if len(keys) == 1 else exp.Tuple(expressions=[key.copy() for key in keys])
-    matched = exp.In(this=place.copy(), query=exp.Subquery(this=partners))
-    empty = exp.or_(*(key.copy().is_(exp.null()) for key in keys))
+    keys = [shape.sql(exp.column(ours, table=one)) for ours, _ in pairs]
+    their_keys = [shape.sql(exp.column(theirs, table=other)) for _, theirs in pairs]
+    empty = " OR ".join(f"{key} IS NULL" for key in keys)
+    present = " AND ".join(f"{key} IS NOT NULL" for key in their_keys)
+    place = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
+    partners = f"SELECT {', '.join(their_keys)} FROM {shape.sql(shape.sources[other].node)} WHERE {present}"
+    conditions = [shape.sql(condition) for condition in shape.conditions_on(one)]
+    where = f" WHERE {' AND '.join(f'({condition})' for condition in conditions)}" if conditions else ""
     # Counted in two steps: not every engine takes a subquery inside an aggregate.
-    state = exp.Case().when(empty, exp.Literal.number(1)).when(matched, exp.Literal.number(0)).else_("2")
-    rows = exp.select(state.as_("state")).from_(shape.sources[one].node.copy())
-    conditions = [
-        condition.copy() for condition in shape.conditions_on(one) if not condition.find(exp.AggFunc)
-    ]
-    if conditions:
-        rows = rows.where(*conditions)
-    counted = exp.select(
-        "COUNT(*)",
-        "SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END)",
-        "SUM(CASE WHEN state = 2 THEN 1 ELSE 0 END)",
-    ).from_(rows.subquery("checked"))
-    row = probe.first_row(shape.text(counted, catalog.dialect))
+    counted = (
+        f"{shape.with_clause}SELECT COUNT(*), SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END),"
+        f" SUM(CASE WHEN state = 2 THEN 1 ELSE 0 END) FROM (SELECT CASE WHEN {empty} THEN 1"
+        f" WHEN {place} IN ({partners}) THEN 0 ELSE 2 END AS state"
+        f" FROM {shape.sql(shape.sources[one].node)}{where}) AS checked"
+    )
+    row = probe.first_row(counted)
     total, nulls, unmatched = (int(value or 0) for value in row or (0, 0, 0))
     if not nulls and not unmatched:
         return

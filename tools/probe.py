@@ -1,4 +1,8 @@
-"""A few extra statements about an answer's SQL: bounded in number and seconds, under its guard and policy."""
+"""A few extra statements about an answer, bounded in number and seconds.
+
+They are made from the parts of the statement that the guard let through (query_shape.py), so that the policy
+holds for them, too, and run in the same sandbox.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ class Probe:
             raise Unchecked("no time was left to check")
         self._left -= 1
         try:
-            rows = self._database.execute(sql, limits=self._limits, cancel=self._cancel).rows
+            rows = self._database.read(sql, limits=self._limits, cancel=self._cancel).rows
         except QueryCancelled:
             raise
         except LimitExceeded as error:

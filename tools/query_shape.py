@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlglot
 from sqlglot import exp
@@ -20,8 +21,11 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from .cells import identifier, qualified
-from .errors import SqlbergError
+from .errors import QueryRefused, SqlbergError
 from .schema import Catalog, Table
+
+if TYPE_CHECKING:
+    from .database import Database
 
 Side = Literal["inner", "left", "right", "full"]
 
@@ -74,6 +78,7 @@ class QueryShape:
     conditions: tuple[exp.Expr, ...]
     correlated: bool
     ctes: tuple[exp.CTE, ...]
+    dialect: str
 
     def aliases_in(self, expression: exp.Expr) -> set[str]:
         """Aliases of this SELECT's sources whose columns occur in `expression`; "" for unresolved columns."""
@@ -97,13 +102,13 @@ class QueryShape:
         source = self.sources[alias]
         return qualified(alias if self.is_read_twice(alias) else source.name, source.column(column))
 
-    def spelled(self, expression: exp.Expr, dialect: str) -> str:
+    def spelled(self, expression: exp.Expr) -> str:
         """An expression as SQL, its columns in the catalog's spelling."""
         text = exp.Paren(this=expression.copy())  # so that a lone column has a parent, too
         for column in list(text.find_all(exp.Column)):
             if column.table in self.sources:
                 column.replace(exp.Var(this=self.place(column.table, column.name)))
-        return text.this.sql(dialect=dialect, comments=False)
+        return text.this.sql(self.dialect, comments=False)
 
     def is_read_twice(self, alias: str) -> bool:
         return sum(other.name == self.sources[alias].name for other in self.sources.values()) > 1
@@ -111,18 +116,30 @@ class QueryShape:
     def listed(self) -> str:
         return ", ".join(self.label(alias) for alias in self.sources)
 
-    def text(self, select: exp.Select, dialect: str) -> str:
-        """`select`, a query over this shape's sources, as SQL, with the CTEs that they need."""
-        if self.ctes:
-            select = select.copy()
-            select.set("with_", exp.With(expressions=[cte.copy() for cte in self.ctes]))
-        return select.sql(dialect=dialect, identify=True, comments=False)
+    def sql(self, expression: exp.Expr) -> str:
+        """A part of the statement as SQL that can run, every name quoted."""
+        return expression.sql(self.dialect, identify=True, comments=False)
+
+    @cached_property
+    def with_clause(self) -> str:
+        """`WITH ... ` for a statement of one's own over this SELECT's sources; "" when they need none."""
+        return f"WITH {', '.join(map(self.sql, self.ctes))} " if self.ctes else ""
 
 
-def query_shapes(sql: str | exp.Expr, catalog: Catalog) -> list[QueryShape]:
-    """The shape of every SELECT in a statement, inner ones first. Raises UnreadableQuery."""
+def query_shapes(sql: str, database: Database) -> list[QueryShape]:
+    """The shape of every SELECT in a statement, inner ones first, as it runs after the guard.
+
+    Statements made from the parts of a shape read what the policy permits, nothing else.
+    sql: as it was written, not yet rewritten by the guard. Raises UnreadableQuery (also for what it refuses).
+    """
+    catalog = database.catalog
     try:
-        tree = sqlglot.parse_one(sql, dialect=catalog.dialect) if isinstance(sql, str) else sql.copy()
+        guarded = database.check(sql).sql
+    except QueryRefused as error:
+        raise UnreadableQuery("the guard refuses the statement") from error
+    try:
+        # sqlglot's own dialect, not the guard's: here SUM must be known for an aggregate.
+        tree = sqlglot.parse_one(guarded, dialect=catalog.dialect)
         schema: dict[str, Any] = {
             _quoted(table.name): {_quoted(column.name): column.type or "TEXT" for column in table.columns}
             for table in _tables_in(tree, catalog)
@@ -163,12 +180,12 @@ def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
 def _shape(scope: Scope, select: exp.Select, catalog: Catalog) -> QueryShape:
     sources = {}
     for alias, (node, origin) in scope.selected_sources.items():
-        table = catalog.table(origin.name) if isinstance(origin, exp.Table) else None
+        query = origin.expression if isinstance(origin, Scope) else None
+        table = catalog.table(origin.name) if isinstance(origin, exp.Table) else _restricted(query, catalog)
         if isinstance(node, exp.Query) and not isinstance(node, exp.Table):
             node = exp.Subquery(this=node.copy(), alias=exp.TableAlias(this=exp.to_identifier(alias)))
         if not isinstance(node, (exp.Table, exp.Subquery)):
             raise UnreadableQuery(f"the source {alias} is neither a table nor a subquery")
-        query = origin.expression if isinstance(origin, Scope) else None
         sources[alias] = Source(alias, node, table, query)
     where = select.args.get("where")
     conditions = list(conjuncts(where.this if where else None))
@@ -191,7 +208,24 @@ def _shape(scope: Scope, select: exp.Select, catalog: Catalog) -> QueryShape:
         conditions=tuple(conditions),
         correlated=bool(scope.external_columns),
         ctes=tuple(_visible_ctes(select)),
+        dialect=catalog.dialect,
     )
+
+
+def _restricted(query: exp.Expr | None, catalog: Catalog) -> Table | None:
+    """The table behind `(SELECT columns FROM table [WHERE ...])`, as the guard writes a restricted table."""
+    if not isinstance(query, exp.Select) or not set(_present(query)) <= {"expressions", "from_", "where"}:
+        return None
+    origin = query.args["from_"].this if query.args.get("from_") else None
+    kept = all(
+        isinstance(projection.unalias(), exp.Column) and projection.unalias().name == projection.alias_or_name
+        for projection in query.selects
+    )
+    return catalog.table(origin.name) if isinstance(origin, exp.Table) and kept else None
+
+
+def _present(query: exp.Select) -> list[str]:
+    return [name for name, value in query.args.items() if value]
 
 
 def _equal_columns(condition: exp.Expr, sources: Mapping[str, Source]) -> list[Edge]:
