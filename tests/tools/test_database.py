@@ -42,7 +42,8 @@ def make_duckdb(path: Path) -> Path:
 
 def make_parquet(path: Path, number: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    duckdb.sql(f"SELECT {number} AS id, 'Rex' AS name").write_parquet(str(path))
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT {number} AS id, 'Rex' AS name) TO '{path}'")
     return path
 
 

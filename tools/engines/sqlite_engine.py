@@ -154,8 +154,8 @@ def _open_flags(path: Path) -> str:
         head = file.read(100)
     page_size = int.from_bytes(head[16:18], "big")
     pages = int.from_bytes(head[28:32], "big")
-    counted = head[24:28] == head[92:96]  # else an old SQLite wrote last, and left the number of pages as
-    it was if counted and path.stat().st_size < pages * (65_536 if page_size == 1 else page_size):
+    counted = head[24:28] == head[92:96]  # else an old SQLite wrote last and did not count its pages
+    if counted and path.stat().st_size < pages * (65_536 if page_size == 1 else page_size):
         raise sqlite3.DatabaseError("file is malformed: its end is missing")
     if head[18:19] != b"\x02":  # a rollback journal: reading takes a lock on the file and creates nothing
         return "mode=ro"
