@@ -29,11 +29,11 @@ RESULTS, SETTINGS, SUMMARY = "results.jsonl", "settings.json", "summary.json"
 class Record(BaseModel):
     """One finished question.
 
-    sql: the predicted one ("" for none). runs: it ran. gold_runs: the gold query ran, whole.
+    sql: the predicted one ("" for none). runs: it ran, whole. error: why it did not, or what kept the
+    question from being answered at all. gold_error: why the gold query did not run, whole.
     scores: by comparator, 0 to 1. ambiguous: why the gold result is not determined. confidence: 0 to 1.
     new_tokens: every token of the dialogue once; prompt_tokens: those of them that the model read;
     sent_tokens: all prompts of all rounds together. seconds: from the question to the answer.
-    error: what stopped the question where no answer came back.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,7 +43,7 @@ class Record(BaseModel):
     difficulty: str | None = None
     answerable: bool = True
     ambiguous: tuple[str, ...] = ()
-    gold_runs: bool = True
+    gold_error: str = ""
     sql: str = ""
     status: str = "answered"
     reason: str = ""

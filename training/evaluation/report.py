@@ -52,7 +52,7 @@ def summarise(records: Sequence[Record], *, settings: Mapping[str, Any] | None =
         },
         "answered": _share([record.status == "answered" for record in records]),
         "sql_runs": _share([record.runs for record in scored]),
-        "gold_runs": _share([record.gold_runs for record in scored]),
+        "gold_fails": sum(bool(record.gold_error) for record in scored),
         "failed": sum(record.status == "failed" for record in records),
         "by_status": {
             status: sum(record.status == status for record in records)

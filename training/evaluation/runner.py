@@ -177,8 +177,8 @@ def _evaluate(
     except SqlbergError as error:
         return _failure(question, str(error), time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    predicted = _run(database, given.sql, limits) if given.sql else None
-    gold = _run(database, gold_sql, limits) if gold_sql is not None else None
+    predicted, error = _run(database, given.sql, limits) if given.sql else (None, "")
+    gold, gold_error = _run(database, gold_sql, limits) if gold_sql is not None else (None, "")
     scores = dict.fromkeys(NAMES, 0.0)
     reasons: tuple[str, ...] = ()
     if gold_sql is not None and gold is not None:
@@ -186,7 +186,7 @@ def _evaluate(
         reasons = ambiguity(
             gold_sql,
             database.dialect,
-            lambda sql: _run(database, sql, limits),
+            lambda sql: _run(database, sql, limits)[0],
             lambda name: _key(database, name),
         )
     return Record(
@@ -195,10 +195,11 @@ def _evaluate(
         difficulty=question.difficulty,
         answerable=gold_sql is not None,
         ambiguous=reasons,
-        gold_runs=gold_sql is None or (gold is not None and gold.complete),
+        gold_error=gold_error,
         sql=given.sql,
         status=given.status,
         reason=given.reason,
+        error=error,
         runs=predicted is not None,
         scores=scores,
         confidence=given.confidence,
@@ -223,12 +224,13 @@ def _failure(question: Question, error: str, seconds: float) -> Record:
     )
 
 
-def _run(database: Database, sql: str, limits: Limits) -> Result | None:
-    """The result, or None for whatever kept the statement from running to its end."""
+def _run(database: Database, sql: str, limits: Limits) -> tuple[Result | None, str]:
+    """The whole result, or None and what kept the statement from running to its end."""
     try:
-        return database.execute(sql, limits=limits)
-    except SqlbergError:
-        return None
+        result = database.execute(sql, limits=limits)
+    except SqlbergError as error:
+        return None, str(error)
+    return (result, "") if result.complete else (None, str(result.cuts[0]))
 
 
 def _key(database: Database, name: str) -> tuple[str, ...]:
