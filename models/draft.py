@@ -18,6 +18,7 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from .tool_calls import CLOSING, Reply, parse_reply, speakable
 
 _UNFINISHED_CHARACTER = "\ufffd"
+_LONGEST_CHARACTER = 4  # bytes of UTF-8, so at most that many tokens; what is longer is no character
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ class Draft:
         # tokenizers need for spaces, and a text ending in U+FFFD is a character still waiting for bytes.
         before = self._decode(self._ids[self._read : self._decoded])
         after = self._decode(self._ids[self._read :])
-        if len(after) > len(before) and (flush or not after.endswith(_UNFINISHED_CHARACTER)):
+        waiting = (
+            after.endswith(_UNFINISHED_CHARACTER) and len(self._ids) - self._decoded < _LONGEST_CHARACTER
+        )
+        if len(after) > len(before) and (flush or not waiting):
             self._text += after[len(before) :]
             self._read, self._decoded = self._decoded, len(self._ids)
 

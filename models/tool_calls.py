@@ -102,7 +102,7 @@ def _read_call(body: str) -> tuple[str, dict[str, Any]] | str:
     except json.JSONDecodeError as error:
         return f"the tool call is not valid JSON: {error.msg} at character {error.pos}"
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
-        return 'the tool call is not an object with a "name"'
+        return 'the tool call is no object with a "name"'
     arguments = call.get("arguments", call.get("parameters", {}))
     if isinstance(arguments, str):
         # Some models quote the arguments once more, as OpenAI's wire format does.
