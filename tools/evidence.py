@@ -186,6 +186,7 @@ def _look_up(
     if shape.aliases_in(comparison) != aliases or comparison.find(exp.Query):
         return None
     test = exp.EQ(this=other.copy(), expression=side.copy()) if operator in _EQUALITIES else comparison.copy()
+    test.set("negate", None)  # for NOT LIKE, too: does the pattern occur?
     source = shape.sql(shape.sources[alias].node)
     return f"{shape.with_clause}SELECT 1 FROM {source} WHERE {shape.sql(test)} LIMIT 1"
 

@@ -47,9 +47,10 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
             rows, distinct, most = found
             causes = ", ".join(shape.label(cause) for cause in _causes(shape, catalog, alias))
             text = shape.spelled(aggregate)
+            become = "row becomes" if distinct == 1 else "rows become"
             yield (
                 f"{text} takes rows of {shape.label(alias)} more than once: joined with {causes},"
-                f" {distinct} rows become {rows} (one up to {most} times)."
+                f" {distinct} {become} {rows} (one up to {most} times)."
             )
 
 

@@ -23,7 +23,7 @@ from .cells import identifier, qualified
 from .fanout import aggregates_of, repeated_rows
 from .join_keys import is_single_row, is_unique, known_joins
 from .probe import Probe, Unchecked
-from .query_shape import QueryShape, UnreadableQuery, conjuncts, query_shapes
+from .query_shape import Edge, QueryShape, UnreadableQuery, conjuncts, query_shapes
 from .schema import Catalog, Join
 
 if TYPE_CHECKING:
@@ -100,18 +100,28 @@ def _lost_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator[st
             (edge.left, edge.right, edge.pairs),
             (edge.right, edge.left, tuple((theirs, ours) for ours, theirs in edge.pairs)),
         ):
-            if _loss_matters(shape, catalog, one, other, pairs):
+            columns = [theirs for _, theirs in pairs]
+            refers = _refers(shape, edge, one, catalog)
+            if refers is None:  # no known key: the side whose rows match one row of a table refers to it
+                partner = shape.sources[other]
+                refers = partner.table is not None and is_unique(partner, columns, catalog)
+            if refers or _is_counted(shape, one):
                 yield from _loss(shape, probe, one, other, pairs)
 
 
-def _loss_matters(
-    shape: QueryShape, catalog: Catalog, one: str, other: str, pairs: Sequence[tuple[str, str]]
-) -> bool:
-    """A row that refers to a missing partner always matters. A row that nothing refers to matters when the
-    SELECT groups by its table or aggregates over it: there, a group or an amount disappears.
+def _refers(shape: QueryShape, edge: Edge, one: str, catalog: Catalog) -> bool | None:
+    """Whether `one` is the side that refers to the other; None when no known join tells.
+
+    A row that refers to a missing partner always matters.
     """
-    if is_unique(shape.sources[other], [theirs for _, theirs in pairs], catalog):
-        return True
+    joins = known_joins(shape, edge, catalog)
+    return any(join.table == shape.sources[one].name for join in joins) if joins else None
+
+
+def _is_counted(shape: QueryShape, one: str) -> bool:
+    """Whether the SELECT groups by this source or aggregates over it: there a row that nothing refers to
+    matters, because a group or an amount disappears with it.
+    """
     group = shape.select.args.get("group")
     if group is not None and one in shape.aliases_in(group):
         return True

@@ -1,0 +1,126 @@
+"""What an answer's literals and joins rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.evidence import Evidence, JoinEvidence, LiteralEvidence, gather_evidence
+
+from .small_shop import build_shop
+
+NAME = 'customers."First Name"'
+
+
+@pytest.fixture(scope="module", params=["sqlite", "duckdb"])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    folder = tmp_path_factory.mktemp("shop")
+    with open_database(build_shop(folder / f"shop.{request.param}"), cache_dir=folder / "cache") as database:
+        yield database
+
+
+def literals(sql: str, database: Database) -> list[LiteralEvidence]:
+    return [literal for literal in gather_evidence(sql, database).literals if literal.compared]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("\"First Name\" = 'Ann'", LiteralEvidence("'Ann'", "=", NAME, NAME, True)),
+        ("\"First Name\" = 'ann'", LiteralEvidence("'ann'", "=", NAME, NAME, False)),
+        ("\"First Name\" <> 'Bob'", LiteralEvidence("'Bob'", "<>", NAME, NAME, True)),
+        ("\"First Name\" NOT LIKE '%z%'", LiteralEvidence("'%z%'", "LIKE", NAME, NAME, False)),
+        ("LOWER(\"First Name\") = 'ann'", LiteralEvidence("'ann'", "=", f"LOWER({NAME})", NAME, True)),
+        ("id BETWEEN 2 AND 9", LiteralEvidence("2 AND 9", "BETWEEN", "customers.id", "customers.id", True)),
+        ("id > 99", LiteralEvidence("99", ">", "customers.id", "customers.id", False)),
+        ("-1 < id", LiteralEvidence("-1", ">", "customers.id", "customers.id", True)),
+        ("id * 2 = 4", LiteralEvidence("4", "=", "customers.id * 2", "customers.id", True)),
+    ],
+)
+def test_a_literal_is_traced_to_its_column_and_looked_up(
+    shop: Database, condition: str, expected: LiteralEvidence
+):
+    assert literals(f"SELECT id FROM customers WHERE {condition}", shop) == [expected]
+
+
+def test_each_value_of_a_list_is_looked_up(shop: Database):
+    found = literals("SELECT id FROM customers WHERE \"First Name\" IN ('Ann', 'Zoe')", shop)
+    assert [(literal.literal, literal.found) for literal in found] == [("'Ann'", True), ("'Zoe'", False)]
+
+
+def test_a_literal_in_a_subquery_is_looked_up_in_the_subquerys_table(shop: Database):
+    sql = "SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders WHERE total = 20)"
+    assert literals(sql, shop) == [LiteralEvidence("20", "=", "orders.total", "orders.total", True)]
+
+
+def test_a_literal_compared_with_an_aggregate_stands_in_no_column(shop: Database):
+    sql = "SELECT customer_id FROM orders GROUP BY customer_id HAVING COUNT(*) > 1"
+    assert literals(sql, shop) == [LiteralEvidence("1", ">", "COUNT(*)", None, None)]
+
+
+def test_a_literal_given_to_a_function_is_not_compared(shop: Database):
+    evidence = gather_evidence("SELECT ROUND(total, 2) FROM orders LIMIT 3", shop)
+    assert set(evidence.literals) == {LiteralEvidence("2"), LiteralEvidence("3", "LIMIT")}
+
+
+def test_a_literal_compared_with_a_cte_is_looked_up_in_its_result(shop: Database):
+    sql = (
+        "WITH spent AS (SELECT customer_id, SUM(total) AS amount FROM orders GROUP BY customer_id)"
+        " SELECT customer_id FROM spent WHERE amount = 30"
+    )
+    assert literals(sql, shop) == [LiteralEvidence("30", "=", "spent.amount", "spent.amount", True)]
+
+
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [
+        (
+            "items i JOIN orders o ON i.order_id = o.id",
+            JoinEvidence("items.order_id = orders.id", "declared"),
+        ),
+        (
+            "orders o JOIN customers c ON o.customer_id = c.id",
+            JoinEvidence("orders.customer_id = customers.id", "inferred"),
+        ),
+        ("orders o, addresses a WHERE o.id = a.id", JoinEvidence("orders.id = addresses.id", "none")),
+        (
+            "orders o JOIN (SELECT MAX(id) AS top FROM orders) m ON o.id = m.top",
+            JoinEvidence("orders.id = m.top", "derived"),
+        ),
+        (
+            "orders o WHERE o.id NOT IN (SELECT order_id FROM items)",
+            JoinEvidence("orders.id IN items.order_id", "declared"),
+        ),
+    ],
+)
+def test_a_join_says_where_it_comes_from(shop: Database, join: str, expected: JoinEvidence):
+    assert gather_evidence(f"SELECT 'x' FROM {join}", shop).joins == (expected,)
+
+
+def test_the_same_literal_in_two_places_is_told_once(shop: Database):
+    sql = "SELECT id FROM orders WHERE total = 5 UNION ALL SELECT id FROM orders WHERE total = 5"
+    assert len(literals(sql, shop)) == 1
+
+
+def test_more_literals_than_the_budget_allows_are_said_to_be_unchecked(shop: Database):
+    values = ", ".join(f"'{letter}'" for letter in "abcdefghijklmnopqrstuvwxyz")
+    evidence = gather_evidence(f'SELECT id FROM customers WHERE "First Name" IN ({values})', shop)
+    assert sum(literal.found is None for literal in evidence.literals) == len(evidence.unchecked) == 6
+
+
+def test_a_refused_statement_has_no_evidence(shop: Database):
+    assert gather_evidence("DELETE FROM orders", shop) == Evidence(
+        unchecked=("Literals and joins were not looked at: the guard refuses the statement.",)
+    )
+
+
+def test_evidence_reads_as_sentences(shop: Database):
+    evidence = gather_evidence(
+        "SELECT c.id FROM orders o JOIN customers c ON o.customer_id = c.id WHERE \"First Name\" = 'Zoe'",
+        shop,
+    )
+    assert [str(part) for part in (*evidence.literals, *evidence.joins)] == [
+        f"{NAME} = 'Zoe': the value does not occur in the data",
+        "orders.customer_id = customers.id: a join inferred from names and values",
+    ]
