@@ -1,0 +1,30 @@
+"""The `sqlberg` command with a scripted model, for tests that need a process of its own.
+
+    SCRIPTED_SQL="SELECT 1" python scripted_cli.py ARGUMENTS...
+
+The model runs that SQL once and then says "Done.".
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from sqlberg.ui.cli import main
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "agents"))
+scripted = importlib.import_module("scripted")
+
+
+def load(reference: str, **options: Any) -> Any:
+    replies = [scripted.sql(os.environ["SCRIPTED_SQL"]), scripted.words("Done.")]
+    return scripted.ScriptedModel(script=replies)
+
+
+if __name__ == "__main__":
+    with mock.patch("sqlberg.models.references.load_chat_model", load):
+        main()
