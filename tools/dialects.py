@@ -29,12 +29,12 @@ from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokens import TokenType
 
-MAX_STEPS = 60_000
-"""Tokens the parser may step over, backtracking included, before it gives up."""
+MAX_STEPS = 4_000
+"""Tokens the parser may step over, backtracking included, beyond twice the tokens there are. Then it gives up."""
 
 
 class TooMuchWork(Exception):
-    """The parser stepped over more than `MAX_STEPS` tokens."""
+    """The parser went back and forth over the text too often."""
 
 
 class UnaryPlus(exp.Unary):
@@ -47,50 +47,38 @@ class TrimFrom(exp.Expression, exp.Func):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": False, "position": False}
 
 
-class PositionIn(exp.Expression, exp.Func):
-    """`POSITION(this IN expression)`."""
-
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
-
-
 class SubstringFrom(exp.Expression, exp.Func):
     """`SUBSTRING(this FROM start [FOR length])`."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "start": False, "length": False}
 
 
-def _call(self: parser.Parser, name: str) -> exp.Expr:
-    return self.expression(exp.Anonymous(this=name, expressions=self._parse_function_args(alias=True)))
+def _name(self: parser.Parser) -> str:
+    """The function's name as written, when the parser stands after its opening bracket."""
+    return self._tokens[self._index - 2].text
 
 
 def _parse_trim(self: parser.Parser) -> exp.Expr:
-    index, name = self._index, self._tokens[self._index - 2].text
+    name = _name(self)
     position = self._prev.text.upper() if self._match_texts(self.TRIM_TYPES) else None
-    characters = None if self._match(TokenType.FROM, advance=False) else self._parse_bitwise()
-    if self._match(TokenType.FROM):
+    args = [] if self._match(TokenType.FROM, advance=False) else self._parse_function_args(alias=True)
+    if len(args) < 2 and self._match(TokenType.FROM):
+        characters = args[0] if args else None
         return self.expression(TrimFrom(this=self._parse_bitwise(), expression=characters, position=position))
-    self._retreat(index)
-    return _call(self, name)
-
-
-def _parse_position(self: parser.Parser) -> exp.Expr:
-    index, name = self._index, self._tokens[self._index - 2].text
-    part = self._parse_bitwise()
-    if self._match(TokenType.IN):
-        return self.expression(PositionIn(this=part, expression=self._parse_bitwise()))
-    self._retreat(index)
-    return _call(self, name)
+    if position:
+        self.raise_error("Expected FROM in TRIM")
+    return self.expression(exp.Anonymous(this=name, expressions=args))
 
 
 def _parse_substring(self: parser.Parser) -> exp.Expr:
-    index, name = self._index, self._tokens[self._index - 2].text
-    text = self._parse_bitwise()
+    name, args = _name(self), self._parse_function_args(alias=True)
     start = self._parse_bitwise() if self._match(TokenType.FROM) else None
     length = self._parse_bitwise() if self._match(TokenType.FOR) else None
+    if (start or length) and len(args) == 1:
+        return self.expression(SubstringFrom(this=args[0], start=start, length=length))
     if start or length:
-        return self.expression(SubstringFrom(this=text, start=start, length=length))
-    self._retreat(index)
-    return _call(self, name)
+        self.raise_error("Expected one argument before FROM in SUBSTRING")
+    return self.expression(exp.Anonymous(this=name, expressions=args))
 
 
 def _parse_cast_as_spelled(self: parser.Parser) -> exp.Expr:
@@ -130,7 +118,7 @@ class _Steps(parser.Parser):
 
     def _advance(self, times: int = 1) -> None:
         self._steps += 1
-        if self._steps > MAX_STEPS:
+        if self._steps > MAX_STEPS + 2 * self._tokens_size:
             raise TooMuchWork
         super()._advance(times)
 
@@ -141,7 +129,6 @@ class _DuckDBParser(_Steps, DuckDBParser):
         "CAST": lambda self: self._parse_cast(True),
         "TRY_CAST": lambda self: self._parse_cast(False, safe=True),
         "EXTRACT": lambda self: self._parse_extract(),
-        "POSITION": _parse_position,
         "SUBSTRING": _parse_substring,
         "TRIM": _parse_trim,
     }
@@ -179,6 +166,9 @@ class _SQLiteParser(_Steps, SQLiteParser):
     }
     NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Parse]] = {"CASE": lambda self: self._parse_case()}
     ADD_JOIN_ON_TRUE = False
+    COLUMN_OPERATORS: ClassVar[dict] = {
+        k: v for k, v in SQLiteParser.COLUMN_OPERATORS.items() if k in (TokenType.DOT, TokenType.ARROW, TokenType.DARROW)
+    }
     STATEMENT_PARSERS: ClassVar[dict[TokenType, Parse]] = {TokenType.SEMICOLON: lambda self: exp.Semicolon()}
     UNARY_PARSERS: ClassVar[dict[TokenType, Parse]] = {
         **SQLiteParser.UNARY_PARSERS,
@@ -195,10 +185,6 @@ def _trim_sql(self: generator.Generator, expression: exp.Expr) -> str:
     return f"TRIM({' '.join(word for word in words if word)})"
 
 
-def _position_sql(self: generator.Generator, expression: exp.Expr) -> str:
-    return f"POSITION({self.sql(expression, 'this')} IN {self.sql(expression, 'expression')})"
-
-
 def _substring_sql(self: generator.Generator, expression: exp.Expr) -> str:
     start, length = self.sql(expression, "start"), self.sql(expression, "length")
     rest = (f" FROM {start}" if start else "") + (f" FOR {length}" if length else "")
@@ -208,7 +194,6 @@ def _substring_sql(self: generator.Generator, expression: exp.Expr) -> str:
 _WRITERS: dict[type[exp.Expr], Callable[..., str]] = {
     UnaryPlus: _unary_plus_sql,
     TrimFrom: _trim_sql,
-    PositionIn: _position_sql,
     SubstringFrom: _substring_sql,
 }
 
@@ -243,6 +228,7 @@ class _DuckDBGenerator(_Plain, DuckDBGenerator):
 class _SQLiteGenerator(_Plain, SQLiteGenerator):
     TRANSFORMS: ClassVar[dict] = {
         **{k: v for k, v in SQLiteGenerator.TRANSFORMS.items() if k is not exp.Select},
+        exp.Cast: lambda self, e: f"CAST({self.sql(e, 'this')} AS {e.args['to'].text('kind')})",
         **_WRITERS,
     }
 
@@ -262,3 +248,11 @@ class _FaithfulSQLite(SQLite):
 
     def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
         return path
+
+
+_DIALECTS: dict[str, Dialect] = {"duckdb": _FaithfulDuckDB(), "sqlite": _FaithfulSQLite()}
+
+
+def faithful_dialect(name: str) -> Dialect:
+    """The dialect of that sqlglot name. Raises KeyError when there is none."""
+    return _DIALECTS[name]

@@ -4,8 +4,8 @@ The policy is data. The catalog is filtered by it, the guard rewrites SQL by it,
 (`sees_table`, `sees_column`, `row_filter`). Names are compared without regard to case; patterns are shell globs
 (`*`, `?`, `[abc]`), and a name equal to the pattern always matches.
 
-A view can show what a policy hides (its text is the owner's, and no row filter reaches into it). So as soon as
-anything is hidden or filtered, a view is visible only when `allow_tables` names it, by more than a bare "*".
+A view can show what a policy hides: its text is the owner's, and no row filter reaches into it. The catalog
+therefore leaves out views that read anything restricted (view_rights.py), unless `names_table` holds for them.
 """
 
 from __future__ import annotations
@@ -52,15 +52,16 @@ class AccessPolicy(BaseModel):
                 raise ValueError(f"row_filters[{table!r}] is empty: write a SQL condition, or leave the table out")
         return filters
 
-    def sees_table(self, name: str, *, is_view: bool = False) -> bool:
+    def sees_table(self, name: str) -> bool:
         """Whether a table (or view) of that name may be read at all."""
         if _matches(name, self.hide_tables):
             return False
-        if self.allow_tables is not None and not _matches(name, self.allow_tables):
-            return False
-        if is_view and (self.hide_tables or self.hide_columns or self.row_filters):
-            return _matches(name, (pattern for pattern in self.allow_tables or () if pattern != "*"))
-        return True
+        return self.allow_tables is None or _matches(name, self.allow_tables)
+
+    def names_table(self, name: str) -> bool:
+        """Whether `allow_tables` allows that very table, by more than a bare "*"."""
+        patterns = [pattern for pattern in self.allow_tables or () if pattern.strip("*")]
+        return self.sees_table(name) and _matches(name, patterns)
 
     def sees_column(self, table: str, column: str) -> bool:
         """Whether that column may be read (of a table that may be read)."""

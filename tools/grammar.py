@@ -1,0 +1,119 @@
+"""Which nodes of a syntax tree the guard knows: an allow-list of sqlglot's node classes, and of the text in them.
+
+Covered: queries and the expressions of analytics in the guard's dialects (dialects.py). A node of any other class,
+a function off the dialect's list (functions.py), or text that would be written out unquoted without being a plain
+word refuses the statement. Names of tables and columns are not looked at here: see scopes.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rapidfuzz import fuzz, process
+from sqlglot import exp
+
+from .cells import neutralise, shorten
+from .dialects import SubstringFrom, TrimFrom, UnaryPlus
+from .errors import QueryRefused
+from .functions import SCALAR_FUNCTIONS, TABLE_FUNCTIONS
+
+_QUERIES = (
+    *(exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values, exp.Tuple, exp.With, exp.CTE),
+    *(exp.From, exp.Join, exp.Table, exp.TableAlias, exp.Lateral, exp.Unnest, exp.Where, exp.Group, exp.Having),
+    *(exp.Qualify, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch, exp.LimitOptions, exp.Distinct),
+    *(exp.GroupingSets, exp.Rollup, exp.Cube, exp.Pivot, exp.PivotAlias, exp.UnpivotColumns, exp.TableSample),
+    *(exp.Star, exp.Alias),
+)
+_OPERATORS = (
+    *(exp.And, exp.Or, exp.Not, exp.Xor, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Any, exp.All, exp.Exists, exp.Like, exp.ILike),
+    *(exp.Glob, exp.Match, exp.RegexpLike, exp.SimilarTo, exp.StartsWith, exp.Escape, exp.Collate, exp.Add),
+    *(exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.Neg, UnaryPlus, exp.DPipe, exp.BitwiseAnd),
+    *(exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.Paren),
+    *(exp.JSONExtract, exp.JSONExtractScalar, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
+    exp.AtTimeZone,
+)
+_EXPRESSIONS = (
+    *(exp.Identifier, exp.Column, exp.Dot, exp.Literal, exp.Null, exp.Boolean, exp.RawString, exp.HexString),
+    *(exp.Concat, exp.Var, exp.Interval, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam),
+    *(exp.ColumnDef, exp.Array, exp.Struct, exp.Map, exp.ToMap, exp.PropertyEQ, exp.Kwarg, exp.Bracket, exp.Slice),
+    *(exp.Lambda, exp.Comprehension, exp.PositionalColumn, exp.Anonymous, exp.Extract, TrimFrom),
+    *(SubstringFrom, exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp),
+    *(exp.Window, exp.WindowSpec, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
+)
+KNOWN = frozenset((*_QUERIES, *_OPERATORS, *_EXPRESSIONS))
+"""Exact classes; a subclass is not allowed with its parent."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_WORDS = re.compile(r"[A-Za-z_][A-Za-z_ ]*", re.ASCII)
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)([eE][+-]?\d+)?", re.ASCII)
+_HEX = re.compile(r"([0-9a-fA-F]{2})*", re.ASCII)
+_TYPE = re.compile(r"[A-Za-z_][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?\s*", re.ASCII)
+
+_INSTEAD = {
+    "Into": "SELECT ... INTO writes a table: leave INTO out",
+    "Lock": "FOR UPDATE locks rows: leave it out",
+    "Placeholder": "parameters (?, $1, :name) have no values here: write the value itself",
+    "Parameter": "variables have no values here: write the value itself",
+    "SessionParameter": "variables have no values here: write the value itself",
+    "ByteString": "write text as a plain string in single quotes",
+    "Summarize": "SUMMARIZE is no SELECT: write the aggregates out, such as min(x), max(x), count(x)",
+    "Describe": "DESCRIBE is no SELECT: column search shows tables and columns",
+    "HistoricalData": "tables can be read as they are now only: leave AT (...) out",
+}
+
+
+def check_nodes(tree: exp.Expr, dialect: str) -> None:
+    """Raise QueryRefused unless all nodes, functions and texts of `tree` are known.
+
+    Quotes, in place, every identifier that is not a plain word.
+    """
+    for node in tree.walk():
+        kind = type(node)
+        if kind not in KNOWN:
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+            raise QueryRefused(_INSTEAD.get(kind.__name__, f"{words} is not allowed in a query here"))
+        if kind is exp.Identifier:
+            if not node.args.get("quoted") and not _PLAIN.fullmatch(node.name):
+                node.set("quoted", True)
+        elif kind is exp.Anonymous:
+            _check_function(node, dialect)
+        elif kind is exp.Literal:
+            if not node.is_string and not _NUMBER.fullmatch(node.name):
+                raise QueryRefused(f"{_shown(node.name)} is not a number: write digits, or text in single quotes")
+        elif kind is not exp.RawString:
+            _check_texts(node)
+
+
+def _check_function(node: exp.Anonymous, dialect: str) -> None:
+    name = node.name
+    in_from = isinstance(node.parent, (exp.Table, exp.Lateral)) and node.arg_key == "this"
+    allowed = (TABLE_FUNCTIONS if in_from else SCALAR_FUNCTIONS)[dialect]
+    if name.isascii() and name.lower() in allowed:
+        return
+    near = process.extract(name.lower(), allowed, scorer=fuzz.ratio, limit=2, score_cutoff=75)
+    if near:
+        hint = f"did you mean {' or '.join(hit[0] for hit in near)}?"
+    elif in_from:
+        hint = f"FROM takes tables of this database, subqueries and {', '.join(sorted(allowed))}"
+    else:
+        hint = "write it with functions that only compute from their arguments"
+    raise QueryRefused(f"function {_shown(name)} is not available here; {hint}")
+
+
+def _check_texts(node: exp.Expr) -> None:
+    """Text outside names and literals is written out as it is, so it must be plain words."""
+    for key, value in node.args.items():
+        if not isinstance(value, str):
+            continue
+        pattern = _WORDS
+        if isinstance(node, exp.DataType):
+            pattern = _TYPE
+        elif isinstance(node, exp.HexString):
+            pattern = _HEX
+        if not pattern.fullmatch(value):
+            raise QueryRefused(f"{_shown(value)} ({key} of {type(node).__name__}) is not understood; leave it out")
+
+
+def _shown(text: str) -> str:
+    return shorten(neutralise(text), 60)

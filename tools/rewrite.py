@@ -1,0 +1,81 @@
+"""Replace restricted tables in a query by subqueries that hold only what the policy lets the caller see.
+
+    FROM staff AS s     becomes     FROM (SELECT id, name FROM staff WHERE (region = 'EU')) AS s
+
+Whatever reaches for the table then (`*`, `NATURAL JOIN`, `COLUMNS('.*')`, `to_json(s)`, `rowid`, a pattern in
+EXCLUDE) finds neither the hidden columns nor the other rows. Tables without restrictions stay as they are, in the
+catalog's own spelling and without their schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from .dialects import faithful_dialect
+from .errors import SqlbergError
+from .policy import AccessPolicy
+from .schema import Table
+from .scopes import TableUse
+
+_KEPT = ("joins", "laterals", "pivots", "sample")
+
+
+def restrict(uses: Iterable[TableUse], policy: AccessPolicy, dialect: str) -> None:
+    """Rewrite, in place, every table use of one query. Raises SqlbergError when a row filter cannot be read."""
+    for use in uses:
+        if policy.restricts(use.table.name):
+            _replace(use, policy, dialect)
+        else:
+            _spell(use)
+
+
+def _spell(use: TableUse) -> None:
+    written = use.node.this
+    if written.name.lower() != use.table.name.lower() or not use.table.name.isascii():
+        written.set("quoted", True)
+    written.set("this", use.table.name)
+    use.node.set("db", None)
+
+
+def _replace(use: TableUse, policy: AccessPolicy, dialect: str) -> None:
+    node, table = use.node, use.table
+    columns = [c.name for c in table.columns if policy.sees_column(table.name, c.name)]
+    if not columns:
+        raise SqlbergError("no column of the table may be read; ask the database's owner for access")
+    visible = exp.Select(
+        expressions=[exp.Column(this=exp.to_identifier(name, quoted=True)) for name in columns],
+        from_=exp.From(this=exp.Table(this=exp.to_identifier(table.name, quoted=True))),
+    )
+    condition = policy.row_filter(table.name)
+    if condition is not None:
+        visible.set("where", exp.Where(this=exp.Paren(this=_condition(condition, table, dialect))))
+    alias = node.args.get("alias")
+    if alias is None or alias.this is None:
+        alias = exp.TableAlias(this=node.this, columns=alias.columns if alias else None)
+    subquery = exp.Subquery(this=visible, alias=alias)
+    for key in _KEPT:
+        if value := node.args.get(key):
+            subquery.set(key, value)
+    node.replace(subquery)
+
+
+def _condition(sql: str, table: Table, dialect: str) -> exp.Expr:
+    try:
+        return _parsed(sql, dialect).copy()
+    except SqlglotError:
+        raise SqlbergError(
+            f"the row filter of {table.name} is no {dialect} condition; the database's owner must correct it"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _parsed(sql: str, dialect: str) -> exp.Expr:
+    """A row filter's condition. It is the owner's, so all of the dialect's grammar is allowed in it."""
+    faithful = faithful_dialect(dialect)
+    (condition,) = faithful.parser().parse_into(exp.Condition, faithful.tokenize(sql), sql)
+    assert condition is not None
+    return condition
