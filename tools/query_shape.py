@@ -20,7 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from .cells import identifier, qualified
+from .cells import identifier, neutralise, qualified
 from .errors import QueryRefused, SqlbergError
 from .schema import Catalog, Table
 
@@ -108,7 +108,7 @@ class QueryShape:
         for column in list(text.find_all(exp.Column)):
             if column.table in self.sources:
                 column.replace(exp.Var(this=self.place(column.table, column.name)))
-        return text.this.sql(self.dialect, comments=False)
+        return neutralise(text.this.sql(self.dialect, comments=False))
 
     def is_read_twice(self, alias: str) -> bool:
         return sum(other.name == self.sources[alias].name for other in self.sources.values()) > 1
