@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,6 @@ from .console import err, out, plain_text, print_json, progress_bar
 from .options import BaseUrlOption, JsonOption, ModelOption, finite
 
 if TYPE_CHECKING:
-    from ..agents.answer import Answer
-    from ..tools.database import Database
     from ..training.evaluation.dataset import Dataset
     from ..training.evaluation.records import Record, RunFolder
     from ..training.evaluation.runner import Answering
@@ -61,34 +59,19 @@ def evaluate(
 
       sqlberg evaluate my_questions --json > summary.json
     """
-    from importlib.metadata import version
-
-    from ..agents.budget import Budget
+    from ..training.evaluation.answering import Setup, answering, settings_of
     from ..training.evaluation.dataset import load_dataset
     from ..training.evaluation.records import RunFolder, fingerprint
     from ..training.evaluation.report import summarise, tables
 
     dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
     _tell_bad_lines(dataset)
-    settings: dict[str, Any] = {
-        "sqlberg": version("sqlberg"),
-        "questions": dataset.digest,
-        "model": model,
-        "base_url": base_url,
-        "candidates": candidates,
-        "temperature": temperature,
-        "seed": seed,
-        "seconds": timeout,
-        "rounds": rounds,
-        "concurrency": concurrency,
-    }
+    setup = Setup(model, base_url, candidates, temperature, seed, timeout, rounds, concurrency)
+    settings = settings_of(setup, dataset)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{folder.resolve().name}-{split or 'all'}-{model}")[-80:]
     path = output or Path("runs") / "evaluate" / f"{name}-{fingerprint(settings)}"
     with RunFolder(path, settings) as run_folder:
-        answer = _answering(
-            model, base_url, candidates, temperature, seed, Budget(rounds=rounds, seconds=timeout)
-        )
-        records = _run(dataset, answer, run_folder, concurrency)
+        records = _run(dataset, answering(setup), run_folder, concurrency)
         summary = summarise(records, settings=settings)
         run_folder.write_summary(summary)
     if as_json:
@@ -125,29 +108,6 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: in
             concurrency=concurrency,
             finished=finished,
         )
-
-
-def _answering(
-    model: str, base_url: str | None, candidates: int, temperature: float, seed: int, budget: Any
-) -> Answering:
-    """One chat model for all databases; an agent on top of it is light and made per question."""
-    from ..agents.sql_agent import SqlAgent
-    from ..models.references import load_chat_model
-
-    chat_model = load_chat_model(model, base_url=base_url)
-
-    def answer(question: str, database: Database, /) -> Answer:
-        agent = SqlAgent(
-            database,
-            chat_model,
-            candidates=candidates,
-            budget=budget,
-            temperature=temperature,
-            seed=seed,
-        )
-        return agent.ask(question)
-
-    return answer
 
 
 def _tell_bad_lines(dataset: Dataset) -> None:

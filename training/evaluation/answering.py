@@ -1,0 +1,95 @@
+"""Answers for an evaluation from a model reference, and the settings that make two runs comparable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agents.budget import Budget
+from .dataset import Dataset
+from .runner import Answering
+
+if TYPE_CHECKING:
+    from ...agents.answer import Answer
+    from ...tools.database import Database
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything about the agent that changes its answers or their cost.
+
+    candidates: dialogues per question, voted by result; those after the first are sampled with `temperature`
+    and `seed`. seconds, rounds: of one question. concurrency: questions at once (it changes seconds per
+    question).
+    """
+
+    model: str = "embedded"
+    base_url: str | None = None
+    candidates: int = 1
+    temperature: float = 0.7
+    seed: int = 0
+    seconds: float = 120.0
+    rounds: int = 12
+    concurrency: int = 2
+
+
+def settings_of(setup: Setup, dataset: Dataset) -> dict[str, Any]:
+    """What a run folder remembers, so that a resumed run cannot mix models, weights, questions or options."""
+    return {
+        "sqlberg": version("sqlberg"),
+        "questions": dataset.digest,
+        "weights": _weights_digest(setup.model),
+        **asdict(setup),
+    }
+
+
+def answering(setup: Setup) -> Answering:
+    """A function that answers: one chat model for all databases, an agent on top of it per question."""
+    from ...agents.sql_agent import SqlAgent
+    from ...models.references import load_chat_model
+
+    chat_model = load_chat_model(setup.model, base_url=setup.base_url)
+    budget = Budget(rounds=setup.rounds, seconds=setup.seconds)
+
+    def answer(question: str, database: Database, /) -> Answer:
+        with SqlAgent(
+            database,
+            chat_model,
+            candidates=setup.candidates,
+            temperature=setup.temperature,
+            seed=setup.seed,
+            budget=budget,
+        ) as agent:
+            return agent.ask(question)
+
+    return answer
+
+
+def _weights_digest(reference: str) -> str:
+    """Changes with the weight files of a model on this machine; empty for a model elsewhere."""
+    digest = hashlib.sha256()
+    found = False
+    for path in _weight_files(reference):
+        found = True
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16] if found else ""
+
+
+def _weight_files(reference: str) -> Iterator[Path]:
+    if reference == "embedded":
+        from ...models.embedded.weights import SHIPPED
+
+        folders = [SHIPPED]
+    elif reference.startswith("transformers:"):
+        # PATH+ADAPTER; a folder's own name may hold a plus sign.
+        path = Path(reference.removeprefix("transformers:")).expanduser()
+        folders = [path] if path.is_dir() else [Path(part).expanduser() for part in str(path).rsplit("+", 1)]
+    else:
+        return
+    for folder in folders:
+        yield from sorted(folder.glob("*.safetensors"))
