@@ -2,14 +2,13 @@
 
 The order: schema (schema_reading.py) → policy → row counts and statistics (statistics.py) → inferred
 joins (joins.py). What the policy hides is left out before anything is measured: hidden tables and columns
-are absent, keys and joins that need them too, and row filters apply to every figure and sample.
+are absent, keys and joins that need them too, row filters apply to every figure and sample, and views that
+show what the policy hides are left out (view_rights.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from .cache import written_whole
 from .joins import infer_joins
 from .limits import Limits, Result
 from .schema import Catalog, Join
 from .schema_reading import Schema, read_schema
 from .statistics import measure_tables
+from .view_rights import visible_views
 
 if TYPE_CHECKING:
     from .policy import AccessPolicy
@@ -77,9 +78,10 @@ def catalog_key(fingerprint: str, policy: AccessPolicy | None) -> str:
 
 def visible_schema(schema: Schema, policy: AccessPolicy, dialect: str) -> Schema:
     """The part of the schema that the policy lets the caller see."""
+    views = visible_views(schema.tables, schema.definitions, policy, dialect)
     tables = []
     for table in schema.tables:
-        if not policy.sees_table(table.name):
+        if not policy.sees_table(table.name) or (table.is_view and table.name not in views):
             continue
         columns = tuple(column for column in table.columns if policy.sees_column(table.name, column.name))
         if columns:
@@ -102,12 +104,8 @@ def load_catalog(path: Path, fingerprint: str) -> Catalog | None:
 
 def save_catalog(path: Path, catalog: Catalog) -> None:
     """Keep the catalog at `path`, whole or not at all; a folder that cannot be written to is no error."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(_CATALOG.dump_json(catalog))
-        os.replace(temporary, path)
+    with suppress(OSError), written_whole(path) as temporary:
+        temporary.write_bytes(_CATALOG.dump_json(catalog))
 
 
 _CATALOG = TypeAdapter(Catalog)

@@ -9,6 +9,7 @@ These are our own trusted statements: they go through `Database.read`, never thr
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -163,6 +164,14 @@ ORDER BY table_oid, constraint_index
 """
 
 
+# A Parquet file is a view as engines/files.py makes it, and for everybody else a table.
+_FILES = re.compile(
+    r"CREATE VIEW .+ AS SELECT \* FROM read_parquet\(list_value\((?:'(?:[^']|'')*'(?:, )?)+\)"
+    r"(?:, \(union_by_name = true\))?\);?",
+    re.DOTALL,
+)
+
+
 def _read_duckdb(read: Read) -> Schema:
     listed = _rows(read, _DUCKDB_TABLES)
     keys = _rows(read, _DUCKDB_KEYS)
@@ -178,7 +187,7 @@ def _read_duckdb(read: Read) -> Schema:
             tuple(columns[name]),
             primary_key=primary.get(name, ()),
             comment=comment or "",
-            is_view=view_sql is not None,
+            is_view=view_sql is not None and not _FILES.fullmatch(view_sql.strip()),
         )
         for name, comment, view_sql, _ in listed
         if columns[name]

@@ -103,12 +103,12 @@ def _measured_here(read: Read, source: Source, limit: int | None = None) -> Tabl
     table = source.table
     names = ", ".join(quoted(column.name) for column in table.columns)
     tail = "" if limit is None else f" LIMIT {limit}"
-    rows = read(f"SELECT {names} FROM {source.sql}{tail}").rows
-    if not rows:
+    result = read(f"SELECT {names} FROM {source.sql}{tail}")
+    if not result.rows:
         return table
-    values = zip(*rows, strict=True)
+    values = zip(*result.rows, strict=True)
     columns = [_settled(source, column, cells) for column, cells in zip(table.columns, values, strict=True)]
-    if limit is not None and len(rows) == limit:
+    if len(result.rows) == limit or any(cut.what == "rows" for cut in result.cuts):
         columns = [_of_part(column) for column in columns]
     return replace(table, columns=tuple(columns))
 

@@ -121,6 +121,6 @@ AFTERWARDS: tuple[str, ...] = (
     "COMMENT ON COLUMN orders.billing_address_id IS 'Where the invoice goes'",
     "COMMENT ON COLUMN orders.shipping_address_id IS 'Where the parcel goes'",
     "COMMENT ON COLUMN orders.shipped_date IS 'NULL while processing and for cancelled orders'",
-    "COMMENT ON COLUMN order_items.unit_price IS 'Price of one unit when ordered, in EUR, before the discount'",
+    "COMMENT ON COLUMN order_items.unit_price IS 'Price of one unit when ordered, before discount, EUR'",
     "COMMENT ON COLUMN reviews.rating IS '1 (worst) to 5 (best)'",
 )

@@ -73,7 +73,7 @@ LAST_NAMES: dict[str, str] = {
     "GB": "Smith Jones Taylor Brown Williams Davies Evans Patel Khan Walker Wright Green Hughes O'Connor",
     "FR": "Martin Bernard Dubois Petit Moreau Lefèvre Girard Roux Fontaine Chevalier Garnier Noël",
     "NL": "de Vries|Jansen|van den Berg|Bakker|Visser|Smit|Meijer|Mulder|Bos|Dekker|van Dijk|Kuipers",
-    "SE": "Andersson Johansson Karlsson Nilsson Eriksson Lindqvist Bergström Sjöberg Åkesson Holm Nyström",
+    "SE": "Andersson Johansson Karlsson Nilsson Eriksson Lindqvist Bergström Sjöberg Åkesson Nyström",
     "DK": "Jensen Nielsen Hansen Pedersen Sørensen Rasmussen Kjær Holm Lund Østergaard",
     "ES": "García Fernández López Martínez Sánchez Pérez Gómez Navarro Iglesias Ortega Núñez",
     "IT": "Rossi Russo Ferrari Bianchi Romano Colombo Ricci Greco Marino D'Angelo",
