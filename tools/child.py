@@ -60,6 +60,7 @@ class Child:
         self._cancel: threading.Event | None = None
         self._stopping = ""  # why the statement is being stopped, while it is
         self._midway = False  # whether a message has been read in part
+        self.worn = False  # whether it should be replaced after the last statement
         self.opened: tuple[str, int] | None = None  # version of the database and memory_mb it is open with
 
     @property
@@ -87,14 +88,22 @@ class Child:
         message = unpack(self._read(length))
         if not isinstance(message, tuple) or not message:
             raise BrokenFrame("unreadable message")
+        if message[0] != "rows":
+            self.worn = message[-1] is True
         return message
 
-    def kill(self) -> int:
-        """End the process now, collect it and return its exit code; harmless when it has ended already."""
+    def kill(self) -> None:
+        """End the process now and collect it; harmless when it has ended already."""
         self._process.kill()
-        code = self._process.wait()
+        self._process.wait()
         self.forget()
-        return code
+
+    def ended_by(self) -> int | None:
+        """The number of the signal that ended it, 0 if none did; None when it runs on."""
+        try:
+            return max(0, -self._process.wait(_GRACE))  # its pipes close a moment before it is gone
+        except subprocess.TimeoutExpired:
+            return None
 
     def interrupt_from_outside(self) -> None:
         """Kill the process while another thread waits for its answer; that thread collects it."""

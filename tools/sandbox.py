@@ -82,8 +82,8 @@ class Sandbox:
         try:
             self._prepare(child, limits.memory_mb, cancel)
             child.ask(_request(sql, limits, parameters, trusted), limits.seconds, cancel)
-            result, worn = _collect(child, sql)
-            clean = not worn
+            result = _collect(child, sql)
+            clean = True
             if not trusted:  # a model's next statement may cost this child: have a spare one
                 self._refill_later(limits.memory_mb)
             return result
@@ -101,7 +101,7 @@ class Sandbox:
             clean = child.alive
             raise
         finally:
-            if clean:
+            if clean and not child.worn:
                 self._give(child)
             else:
                 self._discard(child, memory_mb=limits.memory_mb)
@@ -136,6 +136,12 @@ class Sandbox:
             answer = child.answer()
         except BrokenFrame:
             raise DatabaseOpenError(f"cannot open {self._engine.name}: the engine broke down on it") from None
+        except Stopped as stopped:
+            if stopped.why == "cancel":
+                raise
+            raise DatabaseOpenError(
+                f"cannot open {self._engine.name} within {_OPEN_SECONDS:g} seconds; is its disk busy?"
+            ) from None
         if answer[0] == "error":
             raise DatabaseOpenError(f"cannot open {self._engine.name}: {answer[2]}")
         child.opened = wanted
@@ -145,10 +151,13 @@ class Sandbox:
         with _lock:
             if self._closed:
                 raise QueryError("the database is closed; open it again")
-            if self._idle:
+            while self._idle:
                 child = self._idle.pop()
                 _resting.pop(child, None)
-                return child
+                if child.alive:
+                    return child
+                self._forget(child)  # something outside ended it while it rested
+                child.forget()
             turn = None
             if self._alive < self._most:
                 self._alive += 1
@@ -248,10 +257,10 @@ class Sandbox:
         """What the death of a child in the middle of a statement means."""
         if self._closed:
             return QueryError("the database was closed while the query ran")
-        code = -child.kill()
-        if code == 14:  # SIGALRM: its own timer
+        signal = child.ended_by()
+        if signal == 14:  # SIGALRM: its own timer
             return _too_long(limits)
-        if code in (6, 9):  # aborted on a failed allocation, or the system was out of memory
+        if signal in (6, 9):  # aborted on a failed allocation, or the system was out of memory
             return _too_much(limits)
         return QueryError("the database engine broke down on this statement; write it in a simpler way")
 
@@ -292,18 +301,18 @@ def _request(sql: str, limits: Limits, parameters: Sequence[Any], trusted: bool)
     }
 
 
-def _collect(child: Child, sql: str) -> tuple[Result, bool]:
-    """The result of the statement that the child runs, and whether the child is worn out."""
+def _collect(child: Child, sql: str) -> Result:
+    """The result of the statement that the child runs."""
     rows: list[tuple[Any, ...]] = []
     while True:
         match child.answer():
             case ("rows", list(more)):
                 rows += more
-            case ("end", tuple(columns), tuple(types), list(more), list(cuts), float(seconds), bool(worn)):
+            case ("end", tuple(columns), tuple(types), list(more), list(cuts), float(seconds), bool()):
                 rows += more
                 told = tuple(Cut(*cut) for cut in cuts)
-                return Result(columns, rows, types, told, seconds, sql), worn
-            case ("error", str(kind), str(message)):
+                return Result(columns, rows, types, told, seconds, sql)
+            case ("error", str(kind), str(message), bool()):
                 raise _Failed(kind, message)
             case _:
                 raise BrokenFrame("unknown message")

@@ -65,9 +65,9 @@ class _Server:
             try:
                 answer = self._open(request) if request["sql"] is None else self._run(request)
             except EngineError as error:
-                answer = ("error", error.kind, error.message)
+                answer = ("error", error.kind, error.message, self._worn(request))
             except MemoryError:
-                answer = ("error", "memory", "the query needs more memory than it may use")
+                answer = ("error", "memory", "the query needs more memory than it may use", True)
             finally:
                 with self._lock:
                     self._number = 0
@@ -94,7 +94,7 @@ class _Server:
             self._connection = None
         self._connection = connect(request["spec"], int(request["memory_mb"] * _ENGINE_SHARE) or 1)
         self._base = self._base or _address_space()
-        return ("end",)
+        return ("end", False)
 
     def _run(self, request: dict[str, Any]) -> tuple[Any, ...]:
         assert self._connection is not None
@@ -110,10 +110,12 @@ class _Server:
         seconds = time.perf_counter() - started
         if of_columns:
             cuts.append(("columns", request["columns"], of_columns))
-        # A child whose heap stays big would give its next query less than that was promised.
-        worn = _address_space() - self._base > request["memory_mb"] * _MIB // 2
         names, types = cursor.columns[: request["columns"]], cursor.types[: request["columns"]]
-        return ("end", names, types, rows, cuts, seconds, worn)
+        return ("end", names, types, rows, cuts, seconds, self._worn(request))
+
+    def _worn(self, request: dict[str, Any]) -> bool:
+        """Whether the heap has stayed so big that the next statement would get less than is promised."""
+        return _address_space() - self._base > request["memory_mb"] * _MIB // 2
 
     def _fetch(self, cursor: Cursor, request: dict[str, Any]) -> tuple[list[Any], list[Any], int]:
         """The last rows not yet sent, the cuts, and the number of columns if they were cut (else 0)."""

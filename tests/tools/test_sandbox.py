@@ -271,6 +271,17 @@ def test_a_child_that_dies_costs_only_its_own_statement(duckdb_file: Path) -> No
     sandbox.close()
 
 
+def test_a_child_that_was_ended_while_it_rested_costs_nothing(sqlite_file: Path) -> None:
+    sandbox = Sandbox(SQLiteFile(sqlite_file), warm=1)
+    sandbox.start(LIMITS.memory_mb)
+    (child,) = sandbox._children
+    os.kill(child.pid, 9)
+    while child.alive:
+        time.sleep(0.01)
+    assert list(sandbox.run("SELECT 1", LIMITS).rows) == [(1,)]
+    sandbox.close()
+
+
 # Cancellation and threads
 
 
@@ -408,6 +419,26 @@ def test_a_packed_message_states_its_length() -> None:
     frame = bytes(pack(("end", [1])))
     assert struct.unpack("!I", frame[:4])[0] == len(frame) - 4
     assert unpack(frame[4:]) == ("end", [1])
+
+
+def test_a_fork_of_the_parent_has_children_of_its_own(sqlite_file: Path) -> None:
+    script = (
+        _SCRIPT
+        + """
+import os
+before = {child.pid for child in sandbox._children}
+if os.fork() == 0:
+    fine = sandbox.run("SELECT 1", Limits()).rows == [(1,)]
+    own = before.isdisjoint({child.pid for child in sandbox._children})
+    sandbox.close()
+    os._exit(0 if fine and own else 1)
+code = os.waitstatus_to_exitcode(os.wait()[1])
+assert sandbox.run("SELECT 1", Limits()).rows == [(1,)]
+sys.exit(code)
+"""
+    )
+    command = [sys.executable, "-c", script, str(sqlite_file), "SELECT 1"]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False, timeout=60).returncode == 0
 
 
 def _swallow(sandbox: Sandbox, sql: str, cancel: threading.Event) -> None:
