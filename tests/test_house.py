@@ -9,10 +9,12 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlberg
 from sqlberg.ui.cli import app
+from sqlberg.ui.exits import MEANINGS
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -153,3 +155,40 @@ def test_every_package_of_the_repository_is_packaged() -> None:
     folders = {path.parent for path in SOURCES}
     found = {"sqlberg." + ".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert found == packaged - {"sqlberg"}
+
+
+@pytest.fixture
+def readme_tables(repository: Path) -> Any:
+    path = repository / "benchmarks" / "readme.py"
+    spec = importlib.util.spec_from_file_location("readme_tables", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results(repository: Path, readme_tables: Any) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert readme_tables.rendered(text) == text, "run: python benchmarks/readme.py"
+
+
+def test_every_table_has_its_place_in_the_readme(repository: Path, readme_tables: Any) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert [name for name in readme_tables.TABLES if f"<!-- table:{name} -->" not in text] == []
+
+
+def test_the_readme_begins_with_its_two_commands(repository: Path) -> None:
+    commands = (repository / "README.md").read_text(encoding="utf-8").split("```\n")[1::2][:2]
+    assert commands[0].startswith('pip install . && sqlberg ask sample "')
+    assert commands[1] == "pip install '.[test]' && pytest\n"
+
+
+def test_the_readme_tells_every_exit_code(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert [code for code in MEANINGS if f"| {code.value} | " not in text] == []
+
+
+def test_the_readme_names_every_command(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert [command for command in COMMANDS if f"sqlberg {command}" not in text] == []

@@ -1,0 +1,149 @@
+"""The README's tables, made from results/*.json. No figure is written into the README by hand.
+
+    python benchmarks/readme.py [--check]
+
+Rewrites what stands between `<!-- table:NAME -->` and `<!-- /table -->`; --check changes nothing and ends
+with 1 when a table is out of date. A table whose results file is missing says so. Pure apart from reading and
+writing the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+README = ROOT.parent / "README.md"
+RESULTS = ROOT / "results"
+
+Figures = Mapping[str, Any]
+_SECTION = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+def accuracy(figures: Figures) -> str:
+    """Execution accuracy by comparator, then by difficulty."""
+    rows = [
+        [
+            f"`{name}`",
+            _percent(figure),
+            _interval(figure),
+            _percent(figures["unambiguous"][name]),
+        ]
+        for name, figure in figures["execution_accuracy"].items()
+    ]
+    rows += [
+        [f"`multiset`, {level} ({figure['questions']})", _percent(figure), _interval(figure), ""]
+        for level, figure in figures["by_difficulty"].items()
+    ]
+    heading = ["comparator", f"all {figures['answerable']}", "95 % interval", "unambiguous gold only"]
+    return _table(heading, rows)
+
+
+def cost(figures: Figures) -> str:
+    """What a question costs."""
+    names = {
+        "prompt_tokens": "new prompt tokens, over all rounds",
+        "new_tokens": "new tokens in all",
+        "tool_calls": "tool calls",
+        "seconds": "seconds",
+    }
+    rows = [
+        [label, *(_number(figures["per_question"][name][part]) for part in ("mean", "p50", "p95"))]
+        for name, label in names.items()
+    ]
+    return _table(["per question", "mean", "median", "95th percentile"], rows)
+
+
+def trust(figures: Figures) -> str:
+    """How far answers and confidence can be trusted."""
+    calibration = figures["calibration"]
+    risks = calibration["risk_at_coverage"]
+    rows = [
+        ["questions answered", f"{_percent(figures['answered'])} %"],
+        ["SQL that runs", f"{_percent(figures['sql_runs'])} %"],
+        *([f"wrong among the surest {share} %", f"{_number(risk)} %"] for share, risk in risks.items()),
+        ["area under the risk–coverage curve", _number(calibration["area_under_risk_coverage"], 3)],
+        ["expected calibration error", _number(calibration["expected_calibration_error"], 3)],
+        *(
+            [f"TrustSQL score, penalty {name}", _number(score)]
+            for name, score in calibration["penalty_score"].items()
+        ),
+    ]
+    return _table(["", "value"], rows)
+
+
+def overhead(figures: Figures) -> str:
+    """Milliseconds a step, side by side."""
+    names = {
+        "ours": "sqlberg",
+        "ours_without_explaining": "sqlberg, answers not traced to their grounds",
+        "recipe": "LangChain's SQL agent recipe",
+    }
+    rows = [
+        [label, _number(figures[name]["median_ms_a_step"], 2), _number(figures[name]["p95_ms_a_step"], 2)]
+        for name, label in names.items()
+    ]
+    return _table(["graph with a model that takes no time", "median ms a step", "95th percentile"], rows)
+
+
+# Table name -> (results file, what makes the table).
+TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
+    "accuracy": ("accuracy.json", accuracy),
+    "cost": ("accuracy.json", cost),
+    "trust": ("accuracy.json", trust),
+    "overhead": ("overhead.json", overhead),
+}
+
+
+def rendered(text: str, results: Path = RESULTS) -> str:
+    """The README with every table made anew. Raises KeyError for a marker that no table is made for."""
+
+    def section(match: re.Match[str]) -> str:
+        source, render = TABLES[match[2]]
+        path = results / source
+        if path.exists():
+            table = render(json.loads(path.read_text(encoding="utf-8")))
+        else:
+            table = f"*Not measured yet: `benchmarks/{path.stem}.py` writes `benchmarks/results/{source}`.*"
+        return f"{match[1]}{table}\n{match[3]}"
+
+    return _SECTION.sub(section, text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 when a table is out of date")
+    check = parser.parse_args().check
+    old = README.read_text(encoding="utf-8")
+    new = rendered(old)
+    if not check and new != old:
+        README.write_text(new, encoding="utf-8")
+    print(json.dumps({"benchmark": "readme", "tables": len(TABLES), "ok": new == old or not check}))
+    return 1 if check and new != old else 0
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---", *["--:"] * (len(heading) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _percent(figure: Figures) -> str:
+    return _number(figure["value"])
+
+
+def _interval(figure: Figures) -> str:
+    low, high = figure["interval"]
+    return f"{low:.1f} to {high:.1f}"
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
