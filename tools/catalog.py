@@ -23,7 +23,7 @@ from .limits import Limits, Result
 from .schema import Catalog, Join
 from .schema_reading import Schema, read_schema
 from .statistics import measure_tables
-from .view_rights import visible_views
+from .view_rights import hidden_views
 
 if TYPE_CHECKING:
     from .policy import AccessPolicy
@@ -60,7 +60,7 @@ def build_catalog(
     schema = schema or read_schema(read, dialect)
     filters: dict[str, str] = {}
     if policy is not None:
-        schema = visible_schema(schema, policy, dialect)
+        schema = visible_schema(schema, policy)
         filters = {table.name: rule for table in schema.tables if (rule := policy.row_filter(table.name))}
     tables = measure_tables(
         read, dialect, schema.tables, row_filters=filters, seconds=seconds, progress=progress
@@ -76,12 +76,12 @@ def catalog_key(fingerprint: str, policy: AccessPolicy | None) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def visible_schema(schema: Schema, policy: AccessPolicy, dialect: str) -> Schema:
+def visible_schema(schema: Schema, policy: AccessPolicy) -> Schema:
     """The part of the schema that the policy lets the caller see."""
-    views = visible_views(schema.tables, schema.definitions, policy, dialect)
+    hidden = hidden_views(schema, policy)
     tables = []
     for table in schema.tables:
-        if not policy.sees_table(table.name) or (table.is_view and table.name not in views):
+        if not policy.sees_table(table.name) or table.name in hidden:
             continue
         columns = tuple(column for column in table.columns if policy.sees_column(table.name, column.name))
         if columns:

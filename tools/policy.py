@@ -5,8 +5,7 @@ The policy is data. The catalog is filtered by it, the guard rewrites SQL by it,
 (`*`, `?`, `[abc]`), and a name equal to the pattern always matches.
 
 A view can show what a policy hides: its text is the owner's, and no row filter reaches into it. The catalog
-therefore leaves out views that read anything hidden or restricted (view_rights.py); one that `allow_tables`
-names itself (`names_table`) may read tables that are not permitted, but none with hidden columns or row filters.
+therefore leaves out views that read anything restricted (view_rights.py), unless `names_table` holds for them.
 """
 
 from __future__ import annotations
