@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import BaseMessage
 
-from ..errors import SqlbergError
+from ..models.errors import one_line
 from ..tools.cells import cell
 from .acting import Executed
 from .answer import Answer, Logprob, Origin, Step
@@ -108,8 +108,8 @@ def _grounds(
         note = "what the SQL rests on was not looked up: no time was left"
     except Cancelled:
         note = "what the SQL rests on was not looked up: the caller cancelled"
-    except SqlbergError as error:
-        note = f"what the SQL rests on could not be looked up: {error}"
+    except Exception as error:  # a fault in explaining an answer must not lose the answer
+        note = f"what the SQL rests on could not be looked up: {one_line(error)}"
     return Grounds(origin=Origin(database=database.name, dialect=database.dialect)), (note,)
 
 

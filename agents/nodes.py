@@ -1,4 +1,4 @@
-"""The steps of the SQL agent's graph, one method a node: begin, think, act, observe, finish.
+"""The steps of the SQL agent's graph, one method a node: begin, think, act, finish.
 
 Each takes the state and returns what changed. Nothing here raises for what a model says or a database
 answers: both end in the answer's status. The model and the tools run under the time left (deadline.py), so a
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.tool import ToolCall
 from langgraph.runtime import Runtime
 
 from ..errors import SqlbergError
@@ -135,16 +136,44 @@ class Nodes:
         return change
 
     def act(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
-        """Runs the call, or says why it cannot run."""
+        """Runs the call, and puts what came of it, with notes that help, into the dialogue."""
         asking = runtime.context or Asking()
         reply = _at(state, "reply")
         call = reply.call
         if call is None:
             raise RuntimeError("act needs a tool call; route here only after a reply that has one")
+        observation, ending = self._observation(state, reply, call, asking)
+        notes, sent_back = self._notes(state, reply, observation)
+        text = "\n".join([observation.text, *(f"Note: {note}" for note in notes)])
+        step = dataclasses.replace(
+            _step(reply),
+            observation=text,
+            seconds=_at(state, "thinking") + observation.seconds,
+            failed=observation.failed,
+        )
+        runtime.stream_writer(Event("step", step=step, candidate=asking.candidate))
+        status = "error" if observation.failed else "success"
+        message = ToolMessage(text, tool_call_id=call["id"] or "", name=step.tool, status=status)
+        repeats = _at(state, "repeats") + 1 if observation.repeats else 0
+        change: dict[str, Any] = {
+            "messages": [*_at(state, "messages"), message],
+            "steps": (*_at(state, "steps"), step),
+            "sent_back": sent_back,
+            "repeats": repeats,
+            "ending": ending or _endless(state, repeats),
+        }
+        if ran := executed(call, observation):
+            change |= {"best": ran, "logprob": logprob_of(reply.message)}
+        return change
+
+    def _observation(
+        self, state: SqlState, reply: Reply, call: ToolCall, asking: Asking
+    ) -> tuple[Observation, Ending | None]:
+        """What comes of the call, and the end of the run where it brings that about."""
         if reply.problem:
-            return {"observation": unreadable(reply.problem, call, self.tools)}
+            return unreadable(reply.problem, call, self.tools), None
         if again := repeated(call, _at(state, "steps")):
-            return {"observation": again}
+            return again, None
         left = _at(state, "spent").left(self.budget)
         try:
             observation = run_until(
@@ -154,57 +183,25 @@ class Nodes:
             )
         except OutOfTime:
             ending = self._out_of_time()
-            return {"observation": Observation(f"Stopped: {ending.reason}", failed=True), "ending": ending}
+            return Observation(f"Stopped: {ending.reason}", failed=True), ending
         except Cancelled:
-            return {"observation": Observation("Stopped: cancelled", failed=True), "ending": CANCELLED}
-        except (
-            Exception
-        ) as error:  # a fault of a tool, not of the model: nothing it could do better next turn
+            return Observation("Stopped: cancelled", failed=True), CANCELLED
+        except Exception as error:  # a fault of a tool: nothing the model could do better next turn
             reason = f"{call['name']} failed: {one_line(error)}"
-            return {
-                "observation": Observation(f"Error: {reason}", failed=True),
-                "ending": Ending("failed", reason),
-            }
-        ran = executed(call, observation)
-        if ran is None:
-            return {"observation": observation}
-        return {"observation": observation, "best": ran, "logprob": logprob_of(reply.message)}
+            return Observation(f"Error: {reason}", failed=True), Ending("failed", reason)
+        return observation, None
 
-    def observe(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
-        """Puts the observation, with notes that help, into the dialogue; ends a run that repeats itself."""
-        asking = runtime.context or Asking()
-        reply, observation = _at(state, "reply"), _at(state, "observation")
-        notes = []
+    def _notes(self, state: SqlState, reply: Reply, observation: Observation) -> tuple[list[str], int]:
+        """What the model should know besides, and how often it has been sent back now."""
+        notes, sent_back = [], _at(state, "sent_back")
         if reply.dropped:
             notes.append(f"Only the first of {reply.dropped + 1} calls was run. Make one call a turn.")
-        sent_back = _at(state, "sent_back")
         if (doubt := suspicion(observation)) and sent_back < self.budget.retries:
             notes.append(doubt)
             sent_back += 1
         if self.budget.rounds - _at(state, "spent").rounds == 2:
             notes.append("Two turns are left: run the SQL that answers the question now, then answer.")
-        text = "\n".join([observation.text, *(f"Note: {note}" for note in notes)])
-        step = dataclasses.replace(
-            _step(reply),
-            observation=text,
-            seconds=_at(state, "thinking") + observation.seconds,
-            failed=observation.failed,
-        )
-        message = ToolMessage(
-            text,
-            tool_call_id=reply.call["id"] if reply.call else "",
-            name=step.tool,
-            status="error" if observation.failed else "success",
-        )
-        runtime.stream_writer(Event("step", step=step, candidate=asking.candidate))
-        repeats = _at(state, "repeats") + 1 if observation.repeats else 0
-        return {
-            "messages": [*_at(state, "messages"), message],
-            "steps": (*_at(state, "steps"), step),
-            "sent_back": sent_back,
-            "repeats": repeats,
-            "ending": state.get("ending") or _endless(state, repeats),
-        }
+        return notes, sent_back
 
     def finish(self, state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
         """The answer, and what the thread remembers of it."""

@@ -1,4 +1,4 @@
-"""The SQL agent's graph: think -> act -> observe -> think ... -> finish, under a budget.
+"""The SQL agent's graph: think -> act (and observe) -> think ... -> finish, under a budget.
 
 After Interactive-T2S (arXiv 2408.11062): one thought and one tool call a turn, until the model answers in
 words. Differs from the released code: actions are structured tool calls, never evaluated text; a repeated,
@@ -50,13 +50,11 @@ def build_sql_graph(
     graph.add_node("begin", nodes.begin)
     graph.add_node("think", nodes.think)
     graph.add_node("act", nodes.act)
-    graph.add_node("observe", nodes.observe)
     graph.add_node("finish", nodes.finish)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", _think_or_finish, ["think", "finish"])
     graph.add_conditional_edges("think", _act_or_finish, ["think", "act", "finish"])
-    graph.add_edge("act", "observe")
-    graph.add_conditional_edges("observe", _think_or_finish, ["think", "finish"])
+    graph.add_conditional_edges("act", _think_or_finish, ["think", "finish"])
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="sqlberg")
 

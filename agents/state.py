@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypedDict
 from langchain_core.messages import BaseMessage
 from langgraph.channels import UntrackedValue
 
-from .acting import Executed, Observation
+from .acting import Executed
 from .answer import Answer, Logprob, Status, Step
 from .budget import Spent
 from .conversation import Turn
@@ -60,7 +60,6 @@ class SqlState(TypedDict, total=False):
     spent: Annotated[Spent, UntrackedValue]
     reply: Annotated[Reply, UntrackedValue]
     thinking: Annotated[float, UntrackedValue]
-    observation: Annotated[Observation, UntrackedValue]
     best: Annotated[Executed | None, UntrackedValue]
     logprob: Annotated[Logprob | None, UntrackedValue]
     sent_back: Annotated[int, UntrackedValue]

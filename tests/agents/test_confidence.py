@@ -1,0 +1,49 @@
+"""Confidence of one candidate: the model's own probability, lowered by doubts, or honestly unknown."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from langchain_core.messages import AIMessage
+from sqlberg.agents.answer import Logprob
+from sqlberg.agents.confidence import Doubts, confidence, logprob_of
+from sqlberg.agents.sql_agent import SqlAgent
+from sqlberg.tools.database import Database
+
+from .scripted import ScriptedModel, sql, words
+
+
+def test_it_is_the_mean_token_probability() -> None:
+    assert confidence(Logprob(-2.0, 10), Doubts()) == pytest.approx(math.exp(-0.2))
+
+
+def test_it_is_unknown_without_log_probabilities() -> None:
+    assert confidence(None, Doubts()) is None
+
+
+@pytest.mark.parametrize(
+    "doubts", [Doubts(missing_literals=1), Doubts(unknown_joins=1), Doubts(inferred_joins=1), Doubts(empty=True)]
+)
+def test_every_doubt_lowers_it(doubts: Doubts) -> None:
+    sure, doubted = confidence(Logprob(-1.0, 10), Doubts()), confidence(Logprob(-1.0, 10), doubts)
+    assert sure is not None
+    assert doubted is not None
+    assert 0 < doubted < sure
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"logprobs": None}, {"logprobs": {"content": []}}, {"logprobs": {"content": [{"token": "x"}]}}]
+)
+def test_incomplete_log_probabilities_are_unknown(metadata: dict[str, object]) -> None:
+    assert logprob_of(AIMessage("x", response_metadata=metadata)) is None
+
+
+def test_a_literal_that_the_data_does_not_hold_halves_it(music: Database) -> None:
+    def of(country: str) -> float | None:
+        statement = f"SELECT count(*) FROM singer WHERE country = '{country}'"
+        return SqlAgent(music, ScriptedModel(script=[sql(statement, logprob=-0.1), words("x")])).ask("?").confidence
+
+    known, unknown = of("France"), of("Frankreich")
+    assert known is not None
+    assert unknown == pytest.approx(known / 2)

@@ -1,0 +1,119 @@
+"""A saved answer can be checked again, and the check says what changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlberg.agents.answer import Answer
+from sqlberg.agents.replay import load, replay
+from sqlberg.agents.sql_agent import SqlAgent
+from sqlberg.errors import SqlbergError
+from sqlberg.tools.database import open_database
+from sqlberg.tools.policy import AccessPolicy
+
+from .conftest import write_sqlite
+from .scripted import ScriptedModel, sql, words
+
+STATEMENT = (
+    "SELECT singer.name, count(*) FROM singer JOIN concert ON concert.singer_id = singer.id "
+    "WHERE singer.country = 'France' GROUP BY singer.name"
+)
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    write_sqlite(tmp_path / "music.sqlite")
+    return tmp_path / "music.sqlite"
+
+
+@pytest.fixture
+def saved(database_path: Path, tmp_path: Path) -> Path:
+    with SqlAgent(database_path, ScriptedModel(script=[sql(STATEMENT), words("Two.")])) as agent:
+        return agent.ask("Concerts of French singers?").save(tmp_path / "answer.json")
+
+
+def changes(saved: Path, database_path: Path, statement: str) -> dict[str, str]:
+    """What replaying reports after `statement` changed the database."""
+    with sqlite3.connect(database_path) as connection:
+        connection.executescript(statement)
+    connection.close()
+    with open_database(database_path) as database:
+        return {change.name: change.detail for change in replay(saved, database).changes}
+
+
+def test_an_unchanged_database_replays_without_a_change(saved: Path, database_path: Path) -> None:
+    with open_database(database_path) as database:
+        report = replay(saved, database)
+    assert report.ok
+    assert {check.name for check in report.checks} == {"policy", "schema", "sql", "result", "evidence"}
+
+
+def test_the_file_holds_question_sql_and_evidence_but_no_rows(saved: Path) -> None:
+    text = saved.read_text()
+    held = load(saved)
+    assert (held.question, held.sql) == ("Concerts of French singers?", STATEMENT)
+    assert "singer.country = 'France': the value occurs in the data" in held.evidence
+    assert "Justin Brown" not in text
+
+
+def test_more_rows_are_a_changed_result(saved: Path, database_path: Path) -> None:
+    found = changes(
+        saved,
+        database_path,
+        "INSERT INTO singer VALUES (5, 'Eve', 'France', 30); INSERT INTO concert VALUES (6, 'x', 2016, 5)",
+    )
+    assert found["result"] == "the result had 2 rows, has 3"
+
+
+def test_other_values_in_as_many_rows_are_a_changed_result(saved: Path, database_path: Path) -> None:
+    found = changes(saved, database_path, "INSERT INTO concert VALUES (6, 'x', 2016, 3)")
+    assert found["result"] == "the result still has 2 rows, but not the same values"
+
+
+def test_a_literal_that_vanished_is_reported(saved: Path, database_path: Path) -> None:
+    found = changes(saved, database_path, "UPDATE singer SET country = 'FR' WHERE country = 'France'")
+    assert "does not occur" in found["evidence"]
+
+
+def test_a_renamed_column_is_named(saved: Path, database_path: Path) -> None:
+    found = changes(saved, database_path, "ALTER TABLE singer RENAME COLUMN country TO land")
+    assert "column singer.country is gone" in found["schema"]
+    assert found["sql"].startswith("the SQL no longer runs")
+
+
+def test_another_policy_is_reported(saved: Path, database_path: Path) -> None:
+    with open_database(database_path, policy=AccessPolicy(hide_columns=("singer.age",))) as database:
+        report = replay(saved, database)
+    assert [change.name for change in report.changes] == ["policy", "schema"]
+
+
+def test_a_statement_that_was_put_into_the_file_is_refused(saved: Path, database_path: Path) -> None:
+    content = json.loads(saved.read_text())
+    saved.write_text(json.dumps({**content, "sql": "DROP TABLE singer"}))
+    with open_database(database_path) as database:
+        report = replay(saved, database)
+        assert not report.ok
+        assert database.execute("SELECT count(*) FROM singer").rows
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": "other"}', "[" * 100_000, "\x00"])
+def test_a_file_that_is_no_saved_answer_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(SqlbergError, match=r"x\.json is no saved answer"):
+        load(tmp_path / "x.json")
+
+
+def test_saving_does_not_overwrite_another_file(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / "package.json"
+    other.write_text('{"name": "mine"}')
+    with pytest.raises(SqlbergError, match="no saved answer"):
+        Answer("q", sql="SELECT 1").save(other)
+    assert other.read_text() == '{"name": "mine"}'
+
+
+def test_an_answer_without_sql_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(SqlbergError, match="no SQL"):
+        Answer("q", status="abstained").save(tmp_path / "x.json")

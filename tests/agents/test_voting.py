@@ -1,0 +1,99 @@
+"""Candidates vote by result: grouping, weights, confidence, abstention, and the question back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlberg.agents.answer import Answer, Logprob
+from sqlberg.agents.clarify import ask_back, differences, rivals
+from sqlberg.agents.voting import elect, group_by_result
+
+Rows = list[tuple[object, ...]]
+
+
+def candidate(sql: str, rows: Rows, *, logprob: float | None = None, ordered: bool = False) -> Answer:
+    columns = tuple(f"c{i}" for i in range(len(rows[0]))) if rows else ("c0",)
+    known = Logprob(logprob, 10) if logprob is not None else None
+    return Answer("q", sql=sql, columns=columns, rows=rows, ordered=ordered, logprob=known, status="answered")
+
+
+def test_row_order_does_not_count_without_order_by() -> None:
+    groups = group_by_result([candidate("a", [(1,), (2,)]), candidate("b", [(2,), (1,)])])
+    assert len(groups) == 1
+
+
+def test_row_order_counts_when_every_candidate_orders_its_rows() -> None:
+    rows: Rows = [(1,), (2,)]
+    groups = group_by_result(
+        [candidate("a", rows, ordered=True), candidate("b", rows[::-1], ordered=True)]
+    )
+    assert len(groups) == 2
+
+
+def test_column_order_and_number_types_do_not_count() -> None:
+    groups = group_by_result([candidate("a", [("x", 1)]), candidate("b", [(1.0, "x")])])
+    assert len(groups) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab")), min_size=1, max_size=6), st.randoms())
+def test_any_shuffle_of_rows_is_the_same_result(rows: list[tuple[int, str]], random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = rows[:]
+    random.shuffle(shuffled)
+    assert len(group_by_result([candidate("a", [*rows]), candidate("b", [*shuffled])])) == 1
+
+
+def test_one_row_more_is_another_result() -> None:
+    assert len(group_by_result([candidate("a", [(1,)]), candidate("b", [(1,), (1,)])])) == 2
+
+
+def test_without_log_probabilities_the_most_votes_win() -> None:
+    answer = elect([candidate("a", [(1,)]), candidate("b", [(2,)]), candidate("c", [(2,)])])
+    assert (answer.sql, answer.confidence) == ("b", pytest.approx(2 / 3))
+
+
+def test_with_log_probabilities_the_likeliest_wins_against_more_votes() -> None:
+    unlikely = [candidate("b", [(2,)], logprob=-9.0), candidate("c", [(2,)], logprob=-9.0)]
+    assert elect([*unlikely, candidate("a", [(1,)], logprob=-1.0)]).sql == "a"
+
+
+def test_one_statement_found_twice_does_not_count_twice() -> None:
+    twice = [candidate("b", [(2,)], logprob=-1.0)] * 2
+    share = elect([*twice, candidate("a", [(1,)], logprob=-1.0)]).readings[0].share
+    assert share == pytest.approx(0.5)
+
+
+def test_candidates_that_did_not_run_lower_the_confidence() -> None:
+    failed = Answer("q", status="failed", reason="no model")
+    assert elect([candidate("a", [(1,)]), failed]).confidence == pytest.approx(0.5)
+
+
+def test_when_nothing_ran_the_first_reason_stands() -> None:
+    answer = elect([Answer("q", status="failed", reason="no model"), Answer("q", status="abstained")])
+    assert (answer.status, answer.reason) == ("failed", "no model")
+
+
+def test_below_the_threshold_the_answer_is_withheld_and_the_readings_stay() -> None:
+    answer = elect([candidate("a", [(1,)]), candidate("b", [(2,)])], abstain_below=0.6)
+    assert (answer.status, answer.rows, len(answer.readings)) == ("abstained", (), 2)
+
+
+def test_readings_that_are_close_are_rivals() -> None:
+    answer = elect([candidate("SELECT a FROM t", [(1,)]), candidate("SELECT b FROM t", [(2,)])])
+    assert ask_back(answer).status == "clarify"
+
+
+def test_a_reading_far_behind_is_no_rival() -> None:
+    answer = elect([candidate("a", [(1,)])] * 3 + [candidate("b", [(2,)])])
+    assert rivals(answer.readings) is None
+
+
+def test_a_reading_that_found_nothing_is_no_rival() -> None:
+    assert rivals(elect([candidate("a", [(1,)]), candidate("b", [])]).readings) is None
+
+
+def test_the_question_back_says_what_sets_the_readings_apart() -> None:
+    only_first, only_second = differences(
+        "SELECT sum(o.net) FROM orders AS o", "SELECT sum(orders.gross) FROM orders", dialect="duckdb"
+    )
+    assert (only_first, only_second) == (["orders.net"], ["orders.gross"])
