@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from .values import ValueIndex
 
 Part = TypeVar("Part")
+
+CHECKED_KEPT = 256  # statements whose check is remembered
 
 
 def open_database(
@@ -86,6 +90,8 @@ class Database:
         self._catalog = _Kept(self._build_catalog)
         self._columns = _Kept(self._build_columns)
         self._values = _Kept(self._build_values)
+        self._checked: OrderedDict[tuple[str, str], Guarded] = OrderedDict()
+        self._checked_lock = threading.Lock()
         self._sandbox = Sandbox(engine)
         try:
             self._sandbox.start(self.limits.memory_mb)
@@ -123,7 +129,18 @@ class Database:
         """What of `sql` would run: one statement, regenerated. Raises QueryRefused or NotPermitted."""
         from .guard import guard
 
-        return guard(sql, self.catalog, self.policy)
+        catalog = self.catalog
+        key = (sql, catalog.fingerprint)
+        # One answer checks its statement several times: to run it, for its literals, for its joins.
+        with self._checked_lock:
+            guarded = self._checked.get(key)
+        if guarded is None:
+            guarded = guard(sql, catalog, self.policy)
+            with self._checked_lock:
+                self._checked[key] = guarded
+                while len(self._checked) > CHECKED_KEPT:
+                    self._checked.popitem(last=False)
+        return guarded
 
     def execute(
         self, sql: str, *, limits: Limits | None = None, cancel: threading.Event | None = None
@@ -172,14 +189,16 @@ class Database:
         path = self.cache_folder / "catalog.json"
         catalog = load_catalog(path, catalog_key(fingerprint, self.policy))
         if catalog is None:
-            catalog = build_catalog(
-                lambda sql: self.read(sql, limits=CATALOG_LIMITS),
-                name=self.name,
-                dialect=self.dialect,
-                fingerprint=fingerprint,
-                policy=self.policy,
-                schema=read_schema(lambda sql: self.read(sql, limits=SCHEMA_LIMITS), self.dialect),
-            )
+            with _progress_bar(f"Reading {self.name}", shown=self.progress) as report:
+                catalog = build_catalog(
+                    lambda sql: self.read(sql, limits=CATALOG_LIMITS),
+                    name=self.name,
+                    dialect=self.dialect,
+                    fingerprint=fingerprint,
+                    policy=self.policy,
+                    schema=read_schema(lambda sql: self.read(sql, limits=SCHEMA_LIMITS), self.dialect),
+                    progress=report,
+                )
             save_catalog(path, catalog)
         return catalog
 
@@ -203,6 +222,20 @@ class Database:
             row_filters=filters,
             progress=self.progress,
         )
+
+
+@contextmanager
+def _progress_bar(title: str, *, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A function to call with (done, of), which moves a bar on standard error; None when it is not shown."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 class _Kept(Generic[Part]):
