@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 
-READY_WITHIN = 300.0  # seconds; a cold machine compiles its bytecode first
+READY_WITHIN = 600.0  # seconds; about 20 on an idle machine, minutes on a busy one
 
 
 def find_vllm_python() -> str | None:
@@ -79,6 +79,7 @@ class VllmServer:
         structured = '{"backend":"xgrammar","disable_any_whitespace":true}'
         return [
             *("--model", str(self._model), "--served-model-name", "base", "--dtype", "bfloat16"),
+            "--enforce-eager",  # the CPU build cannot compile ahead of time with TORCHDYNAMO_DISABLE
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *("--max-model-len", str(self._context), "--max-num-seqs", "8"),
             *("--no-enable-chunked-prefill", "--max-num-batched-tokens", str(self._context)),
