@@ -1,0 +1,196 @@
+"""The embedded model as a LangChain chat model: it takes a dialogue and gives the next message, like any
+other.
+
+What it says next follows from the messages alone (`reading`): `turns` makes the moves that are fixed, the
+network writes what to look up and which SQL to run. Every token's log-probability is in
+`response_metadata["logprobs"]["content"]`, OpenAI's shape. Not covered: talk about anything but the
+database.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+
+from . import turns
+from .follow_up import whole_question
+from .grammar import Query, SketchError, parse
+from .items import Item
+from .reading import Situation, read_dialogue
+from .sql_writer import SqlWriter, UnconnectedTables
+from .weights import SHIPPED, load_weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from .decoding import Sketch
+
+TOOLS = frozenset({"search_column", "search_value", "find_shortest_path", "execute_sql"})
+NO_COLUMNS = "I found no column in this database that the question speaks of, so I cannot answer it."
+NO_SKETCH = "I found nothing in this database from which the question could be answered."
+NO_QUERY = "None of the queries I could think of ran; the last step says why."
+NO_TOOLS = "I answer questions over a database with its four tools; they were not given to me here."
+
+
+class EmbeddedChatModel(BaseChatModel):
+    """The model that ships in the package. Thread-safe.
+
+    folder: the weights. beams: how many sketches are kept in mind; the best runs first, the others after
+    errors.
+    temperature, seed: above 0 the sketch is sampled, reproducibly.
+    """
+
+    folder: Path = SHIPPED
+    beams: int = 4
+    temperature: float = 0.0
+    seed: int | None = None
+
+    @property
+    def _llm_type(self) -> str:
+        return "sqlberg-embedded"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model_name": "embedded", "beams": self.beams}
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with the tools it may call; it knows the four database tools by their names."""
+        names = [tool.name if isinstance(tool, BaseTool) else _tool_name(tool) for tool in tools]
+        return self.bind(tools=names, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        tools: Sequence[str] = (),
+        temperature: float | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        import torch
+
+        heat = self.temperature if temperature is None else temperature
+        seed = self.seed if seed is None else seed
+        generator = torch.Generator().manual_seed(seed) if seed is not None else None
+        situation = read_dialogue(messages)
+        situation.question = whole_question(situation)
+        with torch.inference_mode():
+            turn, sketch, read = self._turn(situation, frozenset(tools), heat, generator)
+        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read))])
+
+    def _turn(
+        self, situation: Situation, tools: frozenset[str], heat: float, generator: torch.Generator | None
+    ) -> tuple[turns.Turn, Sketch | None, int]:
+        """The next turn, the sketch it came from, and how many tokens were read for it."""
+        if "execute_sql" not in tools:
+            return turns.Turn(NO_TOOLS), None, 0
+        if not situation.called("search_column"):
+            return turns.search_columns(situation), None, 0
+        if not any(column.type for column in situation.columns):
+            return turns.Turn(NO_COLUMNS), None, 0
+        executed = situation.called("execute_sql")
+        if executed and turns.ran(situation.observations[-1]):
+            return turns.conclude(situation), None, 0
+        if len(executed) >= turns.MAX_TRIES:
+            return turns.Turn(NO_QUERY), None, 0
+        may_look_up = "search_value" in tools and not situation.called("search_value") and not executed
+        try:
+            sketches, read = self._sketches(situation, may_look_up, heat, generator)
+        except SketchError:
+            return turns.Turn(NO_SKETCH), None, 0
+        return (*self._pick(situation, sketches, tools, len(executed)), read)
+
+    def _pick(
+        self, situation: Situation, sketches: Sequence[Sketch], tools: frozenset[str], tries: int
+    ) -> tuple[turns.Turn, Sketch | None]:
+        """The turn of the first sketch that can be carried out and was not tried yet."""
+        tried = {arguments.get("sql") for tool, arguments in situation.calls if tool == "execute_sql"}
+        types = {(c.table, c.name): c.type for c in situation.columns}
+        writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)
+        for sketch in sketches:
+            tree = parse(sketch.tokens)
+            if not isinstance(tree, Query):
+                return turns.look_up(situation, tree), sketch
+            path = turns.find_join(situation, writer, tree) if "find_shortest_path" in tools else None
+            if path:
+                return path, sketch
+            try:
+                sql = writer.write(tree)
+            except UnconnectedTables:
+                continue
+            if sql not in tried:
+                return turns.execute(tree, sql, tries), sketch
+        return turns.Turn(NO_QUERY if tries else NO_SKETCH), None
+
+    def _sketches(
+        self, situation: Situation, may_look_up: bool, heat: float, generator: torch.Generator | None
+    ) -> tuple[list[Sketch], int]:
+        from .decoding import write_sketches
+        from .tensors import prompt_tensors
+
+        network, writer = load_weights(self.folder)
+        prompt = writer.write(situation)
+        memory = prompt_tensors([prompt]).read(network)
+        if may_look_up:
+            # What to look up is not a matter of chance: the sampling is for the SQL.
+            first = write_sketches(network, memory, prompt)
+            if first and first[0].tokens[0] == "lookup":
+                return first, len(prompt.pieces)
+        begin = ("execute",)
+        best = write_sketches(network, memory, prompt, beams=self.beams, begin=begin)
+        if heat > 0:
+            best = [
+                *write_sketches(network, memory, prompt, begin=begin, temperature=heat, generator=generator),
+                *best,
+            ]
+        return best, len(prompt.pieces)
+
+
+def _message(turn: turns.Turn, sketch: Sketch | None, read: int) -> AIMessage:
+    spoken = len(turn.thought.split())
+    written = len(sketch.tokens) if sketch else spoken
+    metadata: dict[str, Any] = {
+        "model_name": "embedded",
+        "finish_reason": "tool_calls" if turn.tool else "stop",
+    }
+    if sketch:
+        content = [
+            {"token": token.text if isinstance(token, Item) else token, "logprob": logprob}
+            for token, logprob in zip(sketch.tokens, sketch.logprobs, strict=True)
+        ]
+        metadata["logprobs"] = {"content": content}
+    call = {
+        "name": turn.tool,
+        "args": turn.arguments,
+        "id": f"call_{uuid.uuid4().hex[:12]}",
+        "type": "tool_call",
+    }
+    return AIMessage(
+        content=turn.thought,
+        tool_calls=[call] if turn.tool else [],
+        response_metadata=metadata,
+        usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written},
+    )
+
+
+def _tool_name(tool: Any) -> str:
+    if isinstance(tool, dict):
+        return tool.get("function", tool).get("name", "")
+    return getattr(tool, "__name__", "")

@@ -1,0 +1,176 @@
+"""Writing sketches: greedy, by beams, or by sampling, under the grammar's mask and with cached keys and
+values.
+
+Whatever is written parses, names only items of the prompt, and ends: past `MAX_STEPS` a candidate is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .grammar import SketchError, classes, follow
+from .items import KEYWORD_IDS, KEYWORDS, START, Item, Token
+from .prompt import Prompt
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .network import Memory, SketchNetwork
+
+MAX_STEPS = 80
+KEYWORD_LIST = tuple(KEYWORDS)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A finished sketch: its tokens, and the log-probability of each under the grammar."""
+
+    tokens: tuple[Token, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def logprob(self) -> float:
+        return sum(self.logprobs)
+
+
+@dataclass
+class _Beam:
+    tokens: list[Token]
+    logprobs: list[float]
+    last: int = START
+
+    @property
+    def score(self) -> float:
+        return sum(self.logprobs)
+
+
+def write_sketches(
+    network: SketchNetwork,
+    memory: Memory,
+    prompt: Prompt,
+    *,
+    beams: int = 1,
+    begin: Sequence[str] = (),
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> list[Sketch]:
+    """The best sketches for one prompt (`memory` holds one row), best first; at most `beams`.
+
+    begin: keywords the sketch must start with ("lookup" or "execute" to force a turn).
+    temperature: above 0, each of the `beams` is sampled instead (with `generator`).
+    """
+    import torch
+
+    active = [_Beam([], []) for _ in range(beams if temperature > 0 else 1)]
+    past: list[tuple[Tensor, Tensor]] | None = None
+    finished: list[Sketch] = []
+    masks = _ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
+    memory = memory.select(torch.zeros(len(active), dtype=torch.long))
+    for step in range(MAX_STEPS):
+        inputs = torch.tensor([[beam.last] for beam in active])
+        scores, past = network.write(memory, inputs, past)
+        scores = scores[:, -1]
+        if temperature > 0:
+            scores = scores / temperature
+        allowed = torch.stack([masks.allowed(beam.tokens, begin, step) for beam in active])
+        logprobs = scores.masked_fill(~allowed, -math.inf).log_softmax(-1)
+        parents, chosen = _choose(active, logprobs, beams, temperature, generator)
+        survivors: list[_Beam] = []
+        rows: list[int] = []
+        for parent, token_id in zip(parents, chosen, strict=True):
+            beam = active[parent]
+            token = masks.token(token_id)
+            tokens = [*beam.tokens, token]
+            new = [*beam.logprobs, float(logprobs[parent, token_id])]
+            if masks.follow(tokens) is None:
+                finished.append(Sketch(tuple(tokens), tuple(new)))
+            else:
+                survivors.append(_Beam(tokens, new, token_id))
+                rows.append(parent)
+        finished.sort(key=lambda sketch: -sketch.logprob)
+        if temperature <= 0:
+            finished = finished[:beams]
+            bar = finished[-1].logprob if len(finished) == beams else -math.inf
+            keep = [i for i, beam in enumerate(survivors) if beam.score > bar]
+            survivors, rows = [survivors[i] for i in keep], [rows[i] for i in keep]
+        if not survivors:
+            break
+        index = torch.tensor(rows)
+        past = [(k[index], v[index]) for k, v in past]
+        memory = memory.select(index)
+        active = survivors
+    return finished
+
+
+def _choose(
+    active: Sequence[_Beam],
+    logprobs: Tensor,
+    beams: int,
+    temperature: float,
+    generator: torch.Generator | None,
+) -> tuple[list[int], list[int]]:
+    import torch
+
+    width = logprobs.shape[1]
+    if temperature > 0:
+        drawn = torch.multinomial(logprobs.exp(), 1, generator=generator)
+        return list(range(len(active))), [int(i) for i in drawn[:, 0]]
+    totals = logprobs + torch.tensor([[beam.score] for beam in active])
+    best = totals.flatten().topk(min(beams, totals.numel()))
+    places = [int(i) for i, value in zip(best.indices, best.values, strict=True) if value > -math.inf]
+    return [place // width for place in places], [place % width for place in places]
+
+
+class _ClassMasks:
+    """Turns the grammar's `Allowed` into masks over one prompt's outputs."""
+
+    def __init__(self, prompt: Prompt, width: int) -> None:
+        import torch
+
+        self.prompt = prompt
+        self.width = width
+        self.members: dict[str, list[int]] = {}
+        for index, item in enumerate(prompt.items):
+            self.members.setdefault(classes(item), []).append(len(KEYWORDS) + index)
+        self.empty = torch.zeros(self.width, dtype=torch.bool)
+        self.cache: dict[frozenset[str], Tensor] = {}
+
+    def token(self, token_id: int) -> Token:
+        if token_id < len(KEYWORDS):
+            return KEYWORD_LIST[token_id]
+        return self.prompt.items[token_id - len(KEYWORDS)]
+
+    def follow(self, tokens: Sequence[Token]) -> frozenset[str] | None:
+        return follow(tokens)
+
+    def allowed(self, tokens: Sequence[Token], begin: Sequence[str], step: int) -> Tensor:
+        allowed = frozenset({begin[step]}) if step < len(begin) else follow(tokens)
+        if allowed is None:
+            raise SketchError("a finished sketch was continued")
+        if allowed not in self.cache:
+            mask = self.empty.clone()
+            for name in allowed:
+                mask[[KEYWORD_IDS[name]] if name in KEYWORD_IDS else self.members.get(name, [])] = True
+            self.cache[allowed] = mask
+        mask = self.cache[allowed]
+        if "@table" in allowed:
+            mask = self._without_used(mask, tokens)
+        return mask if bool(mask.any()) else self._escape(allowed)
+
+    def _without_used(self, mask: Tensor, tokens: Sequence[Token]) -> Tensor:
+        """A FROM lists no table twice."""
+        mask = mask.clone()
+        for token in reversed(tokens):
+            if token == "from":
+                break
+            if isinstance(token, Item) and token.kind == "table":
+                mask[len(KEYWORDS) + self.prompt.items.index(token)] = False
+        return mask
+
+    def _escape(self, allowed: frozenset[str]) -> Tensor:
+        """Nothing in the prompt fits: the grammar's classes are empty here; say so rather than invent."""
+        raise SketchError(f"the dialogue holds nothing of {sorted(allowed)}")

@@ -1,0 +1,227 @@
+"""The network: MiniLM's six layers read the prompt in both directions and write a sketch that points into it.
+
+One set of layers does both, as a prefix language model: prompt tokens attend to the whole prompt, output
+tokens to the prompt and to the outputs before them. An output is a keyword or a pointer to an item of the
+prompt; a pointer's embedding, as input and as target, is the mean of the item's final hidden states
+(pointer networks, Vinyals et al., arXiv 1506.03134), so nothing is learned of any one name. Keywords and
+pointers share one softmax.
+
+The same layers, over a short text alone, give its embedding for column search (`embed`), kept near MiniLM's
+own by distillation during training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .items import KEYWORDS
+from .prompt import KEYS, MATCHES, ROLES
+
+KIND_IDS = {"word": 0, "table": 1, "column": 2, "value": 3}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the network; the defaults are all-MiniLM-L6-v2's."""
+
+    vocabulary: int = 30522
+    hidden: int = 384
+    layers: int = 6
+    heads: int = 12
+    inner: int = 1536
+    positions: int = 512
+    outputs: int = 128
+
+
+@dataclass
+class Memory:
+    """What writing needs of a read prompt.
+
+    keys, values: per layer [batch, heads, tokens, size]; mask: [batch, tokens] True for real tokens;
+    items: [batch, items, hidden]; item_mask: [batch, items]; item_kinds: [batch, items].
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    mask: Tensor
+    items: Tensor
+    item_mask: Tensor
+    item_kinds: Tensor
+
+    def select(self, rows: Tensor) -> Memory:
+        """The memory of these batch rows (repeats allowed), as beams need it."""
+        return Memory(
+            [k[rows] for k in self.keys],
+            [v[rows] for v in self.values],
+            self.mask[rows],
+            self.items[rows],
+            self.item_mask[rows],
+            self.item_kinds[rows],
+        )
+
+
+class Layer(nn.Module):
+    """One post-norm transformer layer, attending to a given past as well."""
+
+    def __init__(self, shape: Shape, dropout: float) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.query = nn.Linear(shape.hidden, shape.hidden)
+        self.key = nn.Linear(shape.hidden, shape.hidden)
+        self.value = nn.Linear(shape.hidden, shape.hidden)
+        self.output = nn.Linear(shape.hidden, shape.hidden)
+        self.attention_norm = nn.LayerNorm(shape.hidden, eps=1e-12)
+        self.expand = nn.Linear(shape.hidden, shape.inner)
+        self.contract = nn.Linear(shape.inner, shape.hidden)
+        self.norm = nn.LayerNorm(shape.hidden, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [batch, heads, length, size]."""
+        batch, length, hidden = x.shape
+        shape = (batch, length, self.heads, hidden // self.heads)
+        q, k, v = (f(x).view(shape).transpose(1, 2) for f in (self.query, self.key, self.value))
+        return q, k, v
+
+    def attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """The layer's output; `mask` is added to the attention scores (fp32: bf16 attention is slow
+        backward).
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            mixed = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
+        mixed = mixed.transpose(1, 2).reshape(x.shape)
+        x = self.attention_norm(x + self.dropout(self.output(mixed)))
+        return self.norm(x + self.dropout(self.contract(F.gelu(self.expand(x)))))
+
+
+class SketchNetwork(nn.Module):
+    """Reads prompts, writes sketches, embeds short texts."""
+
+    def __init__(self, shape: Shape | None = None, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.shape = shape = shape or Shape()
+        hidden = shape.hidden
+        self.pieces = nn.Embedding(shape.vocabulary, hidden)
+        self.positions = nn.Embedding(shape.positions, hidden)
+        self.token_type = nn.Parameter(torch.zeros(hidden))
+        self.roles = nn.Embedding(len(ROLES), hidden)
+        self.matches = nn.Embedding(len(MATCHES), hidden)
+        self.keys = nn.Embedding(len(KEYS), hidden)
+        self.norm = nn.LayerNorm(hidden, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+        self.stack = nn.ModuleList(Layer(shape, dropout) for _ in range(shape.layers))
+        self.keywords = nn.Embedding(len(KEYWORDS), hidden)
+        self.output_positions = nn.Embedding(shape.outputs, hidden)
+        self.kinds = nn.Embedding(len(KIND_IDS), hidden)
+        self.read_item = nn.Linear(hidden, hidden)
+        self.target_item = nn.Linear(hidden, hidden)
+        self.target_keyword = nn.Linear(hidden, len(KEYWORDS))
+        self.query = nn.Linear(hidden, hidden)
+        for embedding in (self.roles, self.matches, self.keys, self.kinds, self.output_positions):
+            nn.init.normal_(embedding.weight, std=0.01)
+        for linear in (self.read_item, self.target_item, self.query):
+            nn.init.eye_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        nn.init.zeros_(self.kinds.weight)
+
+    def encode(
+        self, pieces: Tensor, mask: Tensor, marks: tuple[Tensor, Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Hidden states [batch, tokens, hidden] of `pieces`, and each layer's keys and values.
+
+        marks: roles, matches and keys, each [batch, tokens]; None for a plain text to embed.
+        """
+        length = pieces.shape[1]
+        x = self.pieces(pieces) + self.positions.weight[:length] + self.token_type
+        if marks is not None:
+            x = x + self.roles(marks[0]) + self.matches(marks[1]) + self.keys(marks[2])
+        x = self.dropout(self.norm(x))
+        bias = _bias(mask)[:, None, None, :]
+        keys, values = [], []
+        for layer in self.stack:
+            assert isinstance(layer, Layer)
+            q, k, v = layer.project(x)
+            keys.append(k)
+            values.append(v)
+            x = layer.attend(x, q, k, v, bias)
+        return x, keys, values
+
+    def embed(self, pieces: Tensor, mask: Tensor) -> Tensor:
+        """Unit-length embeddings [batch, hidden] of short texts: the mean over their tokens."""
+        x, _, _ = self.encode(pieces, mask)
+        weights = mask.unsqueeze(-1).to(x.dtype)
+        return F.normalize((x * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def read(
+        self,
+        pieces: Tensor,
+        mask: Tensor,
+        marks: tuple[Tensor, Tensor, Tensor],
+        spans: Tensor,
+        item_kinds: Tensor,
+        item_mask: Tensor,
+    ) -> Memory:
+        """Read prompts. spans: [batch, items, 2] first token and end of each item."""
+        x, keys, values = self.encode(pieces, mask, marks)
+        place = torch.arange(x.shape[1], device=x.device)
+        inside = (place >= spans[..., :1]) & (place < spans[..., 1:])
+        weights = inside.float() / inside.sum(-1, keepdim=True).clamp(min=1)
+        items = torch.bmm(weights, x.float())
+        return Memory(keys, values, mask, items, item_mask, item_kinds)
+
+    def output_inputs(self, memory: Memory, outputs: Tensor, start: int = 0) -> Tensor:
+        """Embeddings [batch, steps, hidden] of output ids (keyword, or `len(KEYWORDS)` + item)."""
+        count = len(KEYWORDS)
+        keyword = self.keywords(outputs.clamp(max=count - 1))
+        index = (outputs - count).clamp(min=0)
+        items = self.read_item(memory.items) + self.kinds(memory.item_kinds)
+        pointed = torch.gather(items, 1, index.unsqueeze(-1).expand(-1, -1, items.shape[-1]))
+        x = torch.where((outputs >= count).unsqueeze(-1), pointed.to(keyword.dtype), keyword)
+        steps = torch.arange(start, start + outputs.shape[1], device=outputs.device)
+        return self.dropout(self.norm(x + self.output_positions(steps)))
+
+    def write(
+        self, memory: Memory, outputs: Tensor, past: list[tuple[Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Scores [batch, steps, keywords + items] of what follows each of `outputs` [batch, steps].
+
+        past: each layer's keys and values of earlier outputs; the new ones are returned appended to it.
+        """
+        before = past[0][0].shape[2] if past else 0
+        x = self.output_inputs(memory, outputs, before)
+        steps = outputs.shape[1]
+        bias = _bias(memory.mask)[:, None, None, :].expand(-1, 1, steps, -1)
+        ahead = torch.ones(steps, before + steps, dtype=torch.bool, device=x.device).tril(before)
+        bias = torch.cat([bias, _bias(ahead).expand(len(x), 1, -1, -1)], dim=-1)
+        kept: list[tuple[Tensor, Tensor]] = []
+        for number, layer in enumerate(self.stack):
+            assert isinstance(layer, Layer)
+            q, k, v = layer.project(x)
+            if past:
+                k, v = torch.cat([past[number][0], k], dim=2), torch.cat([past[number][1], v], dim=2)
+            kept.append((k, v))
+            x = layer.attend(
+                x,
+                q,
+                torch.cat([memory.keys[number], k], dim=2),
+                torch.cat([memory.values[number], v], dim=2),
+                bias,
+            )
+        return self.score(memory, x), kept
+
+    def score(self, memory: Memory, x: Tensor) -> Tensor:
+        """Keyword scores beside pointer scores, scaled alike."""
+        scale = self.shape.hidden**-0.5
+        items = self.target_item(memory.items) + self.kinds(memory.item_kinds)
+        pointers = torch.bmm(self.query(x).float(), items.float().transpose(1, 2)) * scale
+        pointers = pointers.masked_fill(~memory.item_mask[:, None, :], float("-inf"))
+        return torch.cat([self.target_keyword(x).float(), pointers], dim=-1)
+
+
+def _bias(mask: Tensor) -> Tensor:
+    """0 where `mask` is True, a large negative number elsewhere."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e9)

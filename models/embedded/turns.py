@@ -1,0 +1,193 @@
+"""The moves of the embedded model that need no network: what it asks first, how it joins, what it says at
+the end.
+
+The order of work is fixed: search the columns the question speaks of; look up the values it names; find the
+join path where tables are not neighbours; execute; after an error the next best sketch; answer. What to
+look up and which SQL to write, the network decides (`chat_model`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .grammar import Expression, Predicate, Query
+from .items import Item
+from .prompt import WORD
+from .reading import Situation
+from .sql_writer import SqlWriter, UnconnectedTables, connect
+
+TOP_COLUMNS = 14
+MAX_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the model says: a thought with a tool call, or (tool "") its closing words."""
+
+    thought: str
+    tool: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def search_columns(situation: Situation) -> Turn:
+    """The opening: every column the question may speak of."""
+    return Turn(
+        "Which columns does the question speak of?",
+        "search_column",
+        {"queries": [situation.question], "top_k": TOP_COLUMNS},
+    )
+
+
+def look_up(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:
+    """Search the spans of words as values."""
+    texts = list(dict.fromkeys(_text(situation.question, first, last) for first, last in spans))
+    named = " and ".join(f'"{text}"' for text in texts)
+    return Turn(f"Is {named} stored, and in which column?", "search_value", {"values": texts})
+
+
+def find_join(situation: Situation, writer: SqlWriter, query: Query) -> Turn | None:
+    """A join path to ask for before the query runs: its tables are not all neighbours, or several keys
+    join them.
+    """
+    if situation.called("find_shortest_path"):
+        return None
+    for part in _selects(query):
+        tables = writer.tables(part)
+        if part.source is not None or len(tables) < 2 or part.on:
+            continue
+        try:
+            order = connect(tables, writer.joins)
+        except UnconnectedTables as error:
+            return _path_turn(error.reached, error.missing)
+        reached = [table for table, _ in order]
+        if len(order) > len(tables):
+            return _path_turn(tables[0], next(table for table in reversed(reached) if table in tables[1:]))
+        for table, keys in order[1:]:
+            ends = {table, keys[0].table, keys[0].ref_table}
+            if sum({join.table, join.ref_table} == ends for join in writer.joins) > 1:
+                return _path_turn(*sorted(ends, key=reached.index))
+    return None
+
+
+def execute(query: Query, sql: str, tries: int) -> Turn:
+    """Run the SQL, saying what it does."""
+    again = "That did not work; another reading: " if tries else ""
+    text = again + describe(query)
+    return Turn(text[0].upper() + text[1:] + ".", "execute_sql", {"sql": sql})
+
+
+def conclude(situation: Situation) -> Turn:
+    """The closing words, from the last result."""
+    rows = situation.observations[-1].splitlines()
+    found = re.match(r"([\d,]+) rows?, (\d+) columns?", rows[0]) if rows else None
+    if not found:
+        return Turn("The query could not be run; the steps above say why.")
+    count = int(found[1].replace(",", ""))
+    cells = [row.split(" | ") for row in rows[1 : 2 + min(count, 5)]]
+    if count == 0 or len(cells) < 2:
+        return Turn("Nothing in the data matches the question: the result is empty.")
+    header, first = cells[0], cells[1]
+    if count == 1 and len(header) == 1:
+        return Turn(f"The answer is {first[0]}.")
+    if count == 1:
+        return Turn("; ".join(f"{name}: {cell}" for name, cell in zip(header, first, strict=False)) + ".")
+    if len(header) == 1:
+        shown = ", ".join(row[0] for row in cells[1:])
+        return Turn(f"{count} rows: {shown}{', …' if count > len(cells) - 1 else ''}.")
+    return Turn(f"{count} rows with {', '.join(header)}.")
+
+
+def ran(observation: str) -> bool:
+    """Whether an execute_sql observation holds a result."""
+    return bool(re.match(r"[\d,]+ rows?, \d+ columns?", observation))
+
+
+def describe(query: Query) -> str:
+    """A query in a few words: "count the rows of singer where Country = 'France'"."""
+    what = ", ".join(_speak(expression) for expression in query.select)
+    where = " from the rows of a nested query" if query.source else ""
+    tables = ", ".join(table.table for table in query.tables)
+    if what == "count(*)":
+        text = f"count the rows of {tables}{where}"
+    else:
+        text = f"take {'the different ' if query.distinct else ''}{what}" + (
+            f" of {tables}" if tables else where
+        )
+    if query.where:
+        text += " where " + _conditions(query.where)
+    if query.group:
+        text += " for each " + ", ".join(column.column for column in query.group)
+    if query.having:
+        text += " with " + _conditions(query.having)
+    if query.order:
+        order = (_speak(e) + (" from the highest" if desc else " from the lowest") for e, desc in query.order)
+        text += ", by " + ", ".join(order)
+    if query.limit is not None:
+        limit = query.limit.text if isinstance(query.limit, Item) else query.limit
+        text += ", only the first" + (f" {limit}" if limit != "1" else "")
+    if query.set_operation:
+        word, right = query.set_operation
+        joined = {"union": "together with", "intersect": "that are also in", "except": "without"}[word]
+        text += f", {joined}: {describe(right)}"
+    return text
+
+
+def _speak(expression: Expression) -> str:
+    operand = expression.operand
+    text = operand.text if isinstance(operand, Item) else operand
+    if expression.function:
+        function, _, distinct = expression.function.partition("_")
+        text = f"{function}({'distinct ' if distinct else ''}{text})"
+    elif text == "*":
+        text = "all columns"
+    if expression.tail:
+        operator, rest = expression.tail
+        text += f" {'*' if operator == 'times' else operator} {_speak(rest)}"
+    return text
+
+
+def _conditions(predicates: list[Predicate]) -> str:
+    text = ""
+    for predicate in predicates:
+        text += f" {predicate.connector} " if predicate.connector else ""
+        operator = predicate.operator.replace("like_", "").replace("_", " ")
+        text += f"{_speak(predicate.left)} {operator} " + " and ".join(
+            _side(right) for right in predicate.right
+        )
+    return text.strip()
+
+
+def _side(right: object) -> str:
+    if isinstance(right, Query):
+        return f"({describe(right)})"
+    if isinstance(right, Expression):
+        item = right.operand
+        quoted = isinstance(item, Item) and isinstance(item.value, str)
+        return f"'{item.text}'" if quoted and isinstance(item, Item) else _speak(right)
+    return f"'{right.text}'" if isinstance(right, Item) else str(right)
+
+
+def _selects(query: Query) -> Iterator[Query]:
+    yield query
+    if query.source is not None:
+        yield from _selects(query.source)
+    for predicate in [*query.where, *query.having]:
+        for right in predicate.right:
+            if isinstance(right, Query):
+                yield from _selects(right)
+    if query.set_operation:
+        yield from _selects(query.set_operation[1])
+
+
+def _path_turn(start: str, end: str) -> Turn:
+    return Turn(f"How do {start} and {end} join?", "find_shortest_path", {"start": [start], "end": [end]})
+
+
+def _text(question: str, first: Item, last: Item) -> str:
+    """The question's own text from one word to another (in either order)."""
+    low, high = sorted((first.index, last.index))
+    words = list(WORD.finditer(question))
+    return question[words[low].start() : words[high].end()]

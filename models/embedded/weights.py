@@ -1,0 +1,73 @@
+"""The weights' folder: `model.safetensors` (bfloat16), `tokenizer.json`, `config.json`. Loaded once per
+process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from .prompt import PromptWriter
+
+if TYPE_CHECKING:
+    from .network import SketchNetwork
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+@lru_cache(maxsize=4)
+def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
+    """The network, ready to write, and its prompt writer. Raises `ModelError` for a damaged or foreign
+    folder.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from .network import Shape, SketchNetwork
+
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        # Every tensor is read from the file below: making them on "meta" first costs no time and no memory.
+        with torch.device("meta"):
+            network = SketchNetwork(Shape(**config["shape"]), dropout=0.0)
+        state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        network.load_state_dict(state, assign=True)
+        writer = load_writer(folder)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"the embedded model's weights cannot be loaded ({type(error).__name__}): install sqlberg again"
+        ) from error
+    return network.eval().requires_grad_(False), writer
+
+
+def load_writer(folder: Path) -> PromptWriter:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return PromptWriter(tokenizer)
+
+
+def save_weights(network: SketchNetwork, tokenizer_file: Path, folder: Path, **about: object) -> None:
+    """Write a weights folder; `about` (steps, data, …) is kept in its config."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in network.state_dict().items()
+    }
+    partial = folder / "model.safetensors.partial"
+    save_file(state, partial)
+    partial.rename(folder / "model.safetensors")
+    (folder / "config.json").write_text(
+        json.dumps({"shape": asdict(network.shape), **about}, indent=1) + "\n"
+    )
+    if tokenizer_file.resolve() != (folder / "tokenizer.json").resolve():
+        (folder / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())

@@ -1,0 +1,147 @@
+"""The whole recipe of the embedded weights: trajectories, training, packaging. Resumable at every point.
+
+    python -m sqlberg.training.embedded.recipe DATA FOLDER
+
+DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read); FOLDER takes
+`trajectories/DB.jsonl`, the workers' checkpoints, `log.jsonl` and, in the end, `weights/`. A second call
+goes on where the first was stopped. On a machine that holds only FOLDER, `--skip-prepare` trains from the
+trajectories there.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+
+from ...models.embedded.prompt import spoken
+from .batches import Example, readable
+from .start import minilm_folder
+from .trainer import Settings, train
+from .trajectories import read_examples, write_trajectories
+
+HELD_OUT = 8
+"""Train databases kept for checking, never trained on (chosen by the seed)."""
+
+
+def prepare(data: Path, folder: Path, workers: int = 2) -> tuple[int, int]:
+    """Write the trajectories of DATA's train questions, one file a database; returns (taught, passed
+    over).
+    """
+    by_database: dict[str, list[dict[str, Any]]] = {}
+    for name in ("questions.jsonl", "questions_reworded_train.jsonl"):
+        if not (data / name).exists():
+            continue
+        for line in (data / name).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["split"] == "train":
+                by_database.setdefault(row["db_id"], []).append(row)
+    totals = [0, 0]
+    missing = {db: rows for db, rows in by_database.items() if not _file(folder, db).exists()}
+    # Spawned, not forked: the parent may hold threads of tokenizers and torch.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_prepare_one, data, folder, db, rows) for db, rows in missing.items()]
+        for job in track(as_completed(jobs), "Trajectories", total=len(jobs)):
+            taught, passed = job.result()
+            totals[0] += taught
+            totals[1] += passed
+    return totals[0], totals[1]
+
+
+def _prepare_one(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    from ...tools.database import open_database
+
+    with open_database(data / "databases" / f"{db}.sqlite", cache_dir=folder / "cache") as database:
+        return write_trajectories(database, rows, _file(folder, db))
+
+
+def _file(folder: Path, db: str) -> Path:
+    return folder / "trajectories" / f"{db}.jsonl"
+
+
+def load_examples(folder: Path, seed: int) -> tuple[list[Example], list[Example]]:
+    """(training, held-out) examples; the databases of the second are not among the first's."""
+    from ...models.embedded.weights import load_writer
+
+    files = sorted((folder / "trajectories").glob("*.jsonl"))
+    held_out = set(random.Random(seed).sample([file.stem for file in files], min(HELD_OUT, len(files) // 4)))
+    pairs = list(read_examples(files))
+    writer = load_writer(minilm_folder())
+    training = [example for db, example in pairs if db not in held_out]
+    checking = [example for db, example in pairs if db in held_out]
+    return list(readable(training, writer)), list(readable(checking, writer))
+
+
+def distillation_texts(examples: Sequence[Example]) -> list[str]:
+    """Short texts like those that column search embeds: names with their tables, and pieces of questions."""
+    texts: set[str] = set()
+    for example in examples:
+        texts.update(f"{spoken(c.name)} of {spoken(c.table)}" for c in example.situation.columns)
+        texts.update(spoken(c.name) for c in example.situation.columns)
+        words = example.situation.question.split()
+        for width in (1, 2, 3, 4):
+            texts.update(" ".join(words[i : i + width]) for i in range(0, len(words) - width + 1, width))
+    return sorted(texts)
+
+
+def _work(folder: Path, settings: Settings, worker: int, workers: int, device: str) -> None:
+    training, _ = load_examples(folder, settings.seed)
+    train(
+        training,
+        distillation_texts(training),
+        start=minilm_folder(),
+        folder=folder,
+        settings=settings,
+        worker=worker,
+        workers=workers,
+        device=device,
+    )
+
+
+def run_training(folder: Path, settings: Settings, workers: int, device: str) -> Path:
+    """Train with `workers` processes to the end; returns the folder of the weights."""
+    (folder / "meet").unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_work, args=(folder, settings, worker, workers, device))
+        for worker in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("a training worker stopped early; run the same command again to go on")
+    return folder / "weights"
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder with questions.jsonl and databases/")],
+    folder: Annotated[Path, typer.Argument(help="Where trajectories, checkpoints and weights go")],
+    steps: int = Settings.steps,
+    rows: int = Settings.rows,
+    rate: float = Settings.rate,
+    minutes: Annotated[float, typer.Option(help="Length of the training, when `steps` take longer")] = 0.0,
+    workers: int = 2,
+    device: str = "cpu",
+    skip_prepare: bool = False,
+    seed: int = Settings.seed,
+) -> None:
+    """Make the embedded model's weights."""
+    if not skip_prepare:
+        taught, passed = prepare(data, folder, workers)
+        typer.echo(f"{taught} trajectories written, {passed} questions passed over")
+    settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
+    weights = run_training(folder, settings, workers, device)
+    typer.echo(f"weights in {weights}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,302 @@
+"""Training the embedded model: supervised, on single turns of trajectories, with local averaging over
+workers.
+
+Each worker is a process with one thread (two such beat one process with two threads on a CPU); every `sync`
+steps their weights are averaged (local SGD, Stich, arXiv 1805.09767). On a GPU one worker does it all.
+Checkpoints hold
+weights, optimiser and position: a killed run goes on with the next batch.
+
+Beside the cross-entropy of the sketch, short texts are embedded and held near MiniLM's embeddings
+(distillation), so that the same weights serve column search.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...models.embedded.network import SketchNetwork
+from ...models.embedded.prompt import PromptWriter
+from ...models.embedded.tensors import embed_tensors
+from ...models.embedded.weights import save_weights
+from .augmentation import Pools, Rates
+from .batches import BatchStream, Example
+from .start import from_minilm
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made.
+
+    steps: of each worker, at most; minutes: the run's length when that is reached first (0: no bound).
+    rate: peak learning rate of AdamW, after a warm-up and before a cosine down to 5 %.
+    """
+
+    steps: int = 3000
+    minutes: float = 0.0
+    rows: int = 16
+    rate: float = 4e-4
+    warmup: int = 100
+    decay: float = 0.01
+    dropout: float = 0.0
+    clip: float = 1.0
+    sync: int = 10
+    distil_every: int = 4
+    distil_rows: int = 16
+    save_every: int = 50
+    seed: int = 7
+
+
+def learning_rate(step: int, done: float, settings: Settings) -> float:
+    """The rate at a step, `done` (0 to 1) being how far the run is: linear warm-up, then half a cosine."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    return settings.rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+def train(
+    examples: Sequence[Example],
+    texts: Sequence[str],
+    *,
+    start: Path,
+    folder: Path,
+    settings: Settings,
+    worker: int = 0,
+    workers: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Run one worker to the end; worker 0 writes `folder/weights` and a JSON line a step to
+    `folder/log.jsonl`.
+
+    examples: what to learn; texts: short texts for the distillation; start: MiniLM's folder.
+    """
+    import torch
+    import torch.distributed as dist
+
+    if device == "cpu":
+        torch.set_num_threads(1 if workers > 1 else os.cpu_count() or 1)
+    if workers > 1:
+        dist.init_process_group(
+            "gloo", init_method=f"file://{folder.resolve()}/meet", rank=worker, world_size=workers
+        )
+    torch.manual_seed(settings.seed + worker)
+    tokenizer_file = start / "tokenizer.json"
+    writer = _writer(start)
+    network = from_minilm(start, settings.dropout).to(device)
+    teacher = from_minilm(start, 0.0).to(device).eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(
+        _groups(network, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
+    )
+    pools = Pools.collect([example.situation for example in examples])
+    stream = BatchStream(
+        examples, writer, pools, rates=Rates(), rows=settings.rows, seed=settings.seed + worker
+    )
+    distil = _Distillation(teacher, writer, texts, settings.distil_rows)
+    step, spent = _resume(folder, worker, workers, network, optimiser, device)
+    half = bfloat16_pays(device)
+    clock = _Clock(spent, settings)
+    while not clock.over(step):
+        batch = stream[step].to(device)
+        network.train()
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+            scores, _ = network.write(batch.prompts.read(network), batch.inputs)
+            loss = torch.nn.functional.cross_entropy(
+                scores.flatten(0, 1), batch.targets.flatten(), ignore_index=-100
+            )
+            total = loss
+            if step % settings.distil_every == 0:
+                total = loss + distil.loss(network, step, device)
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+        rate = learning_rate(step, clock.done(step), settings)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
+        step += 1
+        if step % settings.sync == 0:
+            clock.agree(workers)
+            if workers > 1:
+                _average(network, workers)
+        if worker == 0:
+            _log(folder, step, float(loss), float(norm), rate, clock.spent())
+        if step % settings.save_every == 0 or clock.over(step):
+            _checkpoint(folder, worker, network, optimiser, step, clock.spent())
+            if worker == 0:
+                about = {
+                    "step": step,
+                    "settings": asdict(settings),
+                    "workers": workers,
+                    "examples": len(examples),
+                }
+                save_weights(network, tokenizer_file, folder / "weights", **about)
+    if workers > 1:
+        dist.destroy_process_group()
+
+
+class _Clock:
+    """How far the run is. Workers agree on the time at each averaging, so that they stop at the same step."""
+
+    def __init__(self, spent: float, settings: Settings) -> None:
+        self.settings = settings
+        self.began = time.monotonic() - spent
+        self.agreed = spent
+
+    def spent(self) -> float:
+        """Seconds of this run, those before it was resumed included."""
+        return time.monotonic() - self.began
+
+    def agree(self, workers: int) -> None:
+        import torch
+        import torch.distributed as dist
+
+        spent = torch.tensor(self.spent(), dtype=torch.float64)
+        if workers > 1:
+            dist.all_reduce(spent, op=dist.ReduceOp.MAX)
+        self.agreed = float(spent)
+
+    def done(self, step: int) -> float:
+        by_time = self.agreed / (60 * self.settings.minutes) if self.settings.minutes else 0.0
+        return max(step / self.settings.steps, by_time)
+
+    def over(self, step: int) -> bool:
+        return self.done(step) >= 1.0
+
+
+def bfloat16_pays(device: str) -> bool:
+    """Whether matrix products are faster in bfloat16 here: measured, since many CPUs only emulate it."""
+    import torch
+
+    if device != "cpu":
+        return True
+
+    def seconds(dtype: torch.dtype) -> float:
+        a, b = torch.ones(512, 384, dtype=dtype), torch.ones(384, 1536, dtype=dtype)
+        best = math.inf
+        for _ in range(5):
+            began = time.perf_counter()
+            a @ b
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    return seconds(torch.bfloat16) < 0.7 * seconds(torch.float32)
+
+
+class _Distillation:
+    """Mean squared distance between our embeddings of short texts and MiniLM's, scaled to weigh like the
+    loss.
+    """
+
+    def __init__(self, teacher: SketchNetwork, writer: PromptWriter, texts: Sequence[str], rows: int) -> None:
+        self.teacher, self.writer, self.texts, self.rows = teacher, writer, list(texts), rows
+
+    def loss(self, network: SketchNetwork, step: int, device: str) -> Tensor:
+        import random
+
+        chosen = random.Random(step).sample(self.texts, min(self.rows, len(self.texts)))
+        pieces, mask = embed_tensors(self.writer, chosen)
+        pieces, mask = pieces.to(device), mask.to(device)
+        target = self.teacher.embed(pieces, mask).float()
+        # The squared distance of unit vectors is 2 - 2 cos.
+        return 5.0 * (1 - (network.embed(pieces, mask).float() * target).sum(-1)).mean()
+
+
+def _writer(start: Path) -> PromptWriter:
+    from ...models.embedded.weights import load_writer
+
+    return load_writer(start)
+
+
+def _groups(network: SketchNetwork, decay: float) -> list[dict[str, object]]:
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _average(network: SketchNetwork, workers: int) -> None:
+    import torch
+    import torch.distributed as dist
+
+    flat = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    dist.all_reduce(flat)
+    torch.nn.utils.vector_to_parameters(flat / workers, network.parameters())
+
+
+def _checkpoint(
+    folder: Path,
+    worker: int,
+    network: SketchNetwork,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    spent: float,
+) -> None:
+    """This worker's weights and AdamW moments; the one before the last is removed, so that a common step
+    remains.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        state = optimiser.state[parameter]
+        tensors[f"weight.{name}"] = parameter.detach().contiguous()
+        tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
+    tensors["spent"] = torch.tensor(spent)
+    partial = folder / f"checkpoint-{worker}.partial"
+    save_file(tensors, partial)
+    partial.rename(folder / f"checkpoint-{step:07d}-{worker}.safetensors")
+    for old in sorted(folder.glob(f"checkpoint-*-{worker}.safetensors"))[:-2]:
+        old.unlink()
+
+
+def _resume(
+    folder: Path,
+    worker: int,
+    workers: int,
+    network: SketchNetwork,
+    optimiser: torch.optim.Optimizer,
+    device: str,
+) -> tuple[int, float]:
+    """Load the latest step that every worker has saved; returns it and the seconds spent (0: start anew)."""
+    import torch
+    from safetensors.torch import load_file
+
+    saved = [
+        {int(file.name.split("-")[1]) for file in folder.glob(f"checkpoint-*-{number}.safetensors")}
+        for number in range(workers)
+    ]
+    common = set.intersection(*saved)
+    if not common:
+        return 0, 0.0
+    step = max(common)
+    tensors = load_file(folder / f"checkpoint-{step:07d}-{worker}.safetensors", device=device)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(tensors[f"weight.{name}"])
+            optimiser.state[parameter] = {
+                "step": torch.tensor(float(step)),
+                "exp_avg": tensors[f"first.{name}"],
+                "exp_avg_sq": tensors[f"second.{name}"],
+            }
+    return step, float(tensors["spent"])
+
+
+def _log(folder: Path, step: int, loss: float, norm: float, rate: float, seconds: float) -> None:
+    line = {
+        "step": step,
+        "loss": round(loss, 4),
+        "norm": round(norm, 3),
+        "rate": rate,
+        "seconds": round(seconds, 1),
+    }
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
