@@ -15,8 +15,8 @@ from .frames import BrokenFrame, body_length, pack, unpack, write_all
 _GRACE = 0.4  # seconds between the soft interrupt and the kill
 _LOOK = 0.05  # seconds between two looks at the cancel event
 _PIECE = 1 << 18
-# Where Python finds its modules and the local time: all of the caller's environment that the child sees.
-_KEPT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "SYSTEMROOT")
+# Where Python finds its libraries and the local time: all of the caller's environment that the child sees.
+_KEPT = ("PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "SYSTEMROOT")
 
 
 class Stopped(Exception):
@@ -38,7 +38,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env=clean_environment(),
                 cwd=os.sep,
                 pass_fds=(control,),
                 bufsize=0,
@@ -157,9 +157,9 @@ class Child:
         raise Stopped(why)
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """The environment of our own processes: modules are found as here, and nothing else is passed on."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    if "PYTHONPATH" in kept:  # the child runs in another folder
-        kept["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in kept["PYTHONPATH"].split(os.pathsep))
+    modules = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
     # One heap per process instead of one per thread: those reserve 64 MiB of address space each.
-    return {**kept, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+    return {**kept, "PYTHONPATH": modules, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}

@@ -135,6 +135,10 @@ class Sandbox:
             child.ask(opening, _OPEN_SECONDS, cancel)
             answer = child.answer()
         except BrokenFrame:
+            if child.ended_by() == 0:  # by itself, before it had anything to say
+                raise DatabaseOpenError(
+                    "the reading process did not start; see why with: python -m sqlberg.tools.worker 0"
+                ) from None
             raise DatabaseOpenError(f"cannot open {self._engine.name}: the engine broke down on it") from None
         except Stopped as stopped:
             if stopped.why == "cancel":

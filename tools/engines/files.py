@@ -20,12 +20,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..cache import written_whole
+from ..child import clean_environment
 from ..errors import DatabaseOpenError
 from .source_files import version_of
 
@@ -83,7 +84,10 @@ def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
 
 
 class DataFiles:
-    """Data files seen from the caller's process. `folder`: where their cached database lies."""
+    """Data files seen from the caller's process. `folder`: where their cached database lies.
+
+    Files that are added to a folder later are seen when it is opened again.
+    """
 
     dialect = "duckdb"
 
@@ -111,8 +115,10 @@ class DataFiles:
 
     def _build(self, target: Path) -> None:
         tables = [[t.name, t.format, [str(p) for p in t.paths]] for t in self._tables]
-        with written_whole(target) as temporary:
-            order = json.dumps({"target": str(temporary), "tables": tables, "memory_mb": _BUILD_MEMORY_MB})
+        # In a folder of its own, which takes the engine's temporary files along when it goes.
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="reading-") as temporary:
+            built = Path(temporary) / "files.duckdb"
+            order = json.dumps({"target": str(built), "tables": tables, "memory_mb": _BUILD_MEMORY_MB})
             try:
                 done = subprocess.run(
                     [sys.executable, "-P", "-m", __name__],
@@ -121,6 +127,7 @@ class DataFiles:
                     text=True,
                     timeout=_BUILD_SECONDS,
                     check=False,
+                    env=clean_environment(),
                 )
             except subprocess.TimeoutExpired:
                 raise DatabaseOpenError(
@@ -129,6 +136,7 @@ class DataFiles:
             if done.returncode != 0:
                 reason = done.stdout.strip() or "the reader broke down; convert the files to Parquet"
                 raise DatabaseOpenError(f"cannot open {self.name}: {reason}")
+            os.replace(built, target)  # two processes that build the same both succeed
         for old in self._folder.glob("files-*.duckdb"):
             if old != target:
                 old.unlink(missing_ok=True)
