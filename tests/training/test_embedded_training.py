@@ -1,0 +1,207 @@
+"""How the embedded model is taught: sketches of gold SQL, targets, augmentation, and the training loop."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlberg.models.embedded.grammar import Query, parse
+from sqlberg.models.embedded.items import KEYWORDS, Item
+from sqlberg.models.embedded.network import Shape, SketchNetwork
+from sqlberg.models.embedded.prompt import PromptWriter
+from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter
+from sqlberg.models.embedded.tensors import prompt_tensors
+from sqlberg.models.embedded.weights import SHIPPED, load_writer
+from sqlberg.tools.database import open_database
+from sqlberg.training.embedded.augmentation import Pools, Rates, augment
+from sqlberg.training.embedded.batches import BatchStream, Example, collate
+from sqlberg.training.embedded.sketching import Sketcher, Unsketchable
+from sqlberg.training.embedded.targets import Unreadable, resolve, spans_of
+from sqlberg.training.embedded.trainer import Settings, learning_rate
+from sqlberg.training.embedded.trajectories import Teacher, read_examples, write_trajectories
+
+SCHEMA = {"singer": ["id", "name", "age"], "concert": ["id", "year", "singer_id"]}
+JOINS = [JoinKey("concert", ("singer_id",), "singer", ("id",))]
+
+
+@pytest.fixture(scope="module")
+def writer() -> PromptWriter:
+    return load_writer(SHIPPED)
+
+
+@pytest.fixture
+def concerts(tmp_path: Path) -> Path:
+    file = tmp_path / "concerts.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
+            CREATE TABLE concert (id INTEGER PRIMARY KEY, year INTEGER, singer_id INTEGER REFERENCES singer (id));
+            INSERT INTO singer VALUES (1, 'Joe Sharp', 52), (2, 'Rose White', 41), (3, 'Tribal King', 25);
+            INSERT INTO concert VALUES (1, 2014, 1), (2, 2014, 2), (3, 2015, 1);"""
+        )
+    connection.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("gold", "again"),
+    [
+        ("SELECT count(*) FROM singer", "SELECT count(*) FROM singer"),
+        (
+            "SELECT T1.name FROM singer AS T1 JOIN concert AS T2 ON T1.id = T2.singer_id WHERE T2.year > 2014",
+            "SELECT singer.name FROM singer JOIN concert ON concert.singer_id = singer.id WHERE concert.year > 2014",
+        ),
+        (
+            "SELECT name FROM singer WHERE age = (SELECT max(age) FROM singer) OR name LIKE '%a%'",
+            "SELECT name FROM singer WHERE age = (SELECT max(age) FROM singer) OR name LIKE '%a%'",
+        ),
+        (
+            'SELECT name FROM singer WHERE name NOT IN ("Ann", "Bob") ORDER BY age DESC LIMIT 3',
+            "SELECT name FROM singer WHERE name NOT IN ('Ann', 'Bob') ORDER BY age DESC LIMIT 3",
+        ),
+        (
+            "SELECT year FROM concert GROUP BY year HAVING count(*) >= 2 INTERSECT SELECT year FROM concert",
+            "SELECT year FROM concert GROUP BY year HAVING count(*) >= 2 INTERSECT SELECT year FROM concert",
+        ),
+    ],
+)
+def test_gold_sql_comes_back_from_its_sketch(gold: str, again: str):
+    query = parse(["execute", *Sketcher(SCHEMA, JOINS).sketch(gold)])
+    assert isinstance(query, Query)
+    assert SqlWriter(dialect="sqlite", joins=JOINS).write(query) == again
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        "SELECT a.name FROM singer a JOIN singer b ON a.id = b.id",
+        "SELECT rank() OVER (ORDER BY age) FROM singer",
+        "SELECT missing FROM singer",
+        "SELECT name FROM singer, concert",
+        "not sql at all (",
+    ],
+)
+def test_what_a_sketch_cannot_say_is_passed_over(gold: str):
+    with pytest.raises(Unsketchable):
+        Sketcher(SCHEMA, JOINS).sketch(gold)
+
+
+def test_a_teaching_dialogue_uses_the_real_tools(concerts: Path):
+    with open_database(concerts) as database:
+        messages, targets = Teacher(database).teach(
+            "How many concerts did Joe Sharp give?",
+            "SELECT count(*) FROM concert JOIN singer ON concert.singer_id = singer.id WHERE name = 'Joe Sharp'",
+        )
+    called = [call["function"]["name"] for m in messages for call in m.get("tool_calls", [])]
+    assert called == ["search_column", "search_value", "execute_sql"]
+    assert messages[-2]["content"].splitlines()[-1] == "2"
+    assert [tokens[0] for tokens in targets.values()] == ["lookup", "execute"]
+
+
+def test_trajectories_are_read_back_as_examples(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    questions = [
+        {"id": "1", "db_id": "concerts", "question": "How old is Joe Sharp?",
+         "sql": "SELECT age FROM singer WHERE name = 'Joe Sharp'"},
+        {"id": "2", "db_id": "concerts", "question": "Whose rank?", "sql": "SELECT rank() OVER () FROM singer"},
+    ]  # fmt: skip
+    file = tmp_path / "out" / "concerts.jsonl"
+    with open_database(concerts) as database:
+        assert write_trajectories(database, questions, file) == (1, 1)
+    examples = [example for _, example in read_examples([file])]
+    assert [example.target[0] for example in examples] == ["lookup", "execute"]
+    for example in examples:
+        prompt = writer.write(example.situation)
+        ids = resolve(example.target, prompt)
+        assert len(ids) == len(example.target)
+    assert json.loads(file.read_text())["db_id"] == "concerts"
+
+
+def examples_of(concerts: Path, tmp_path: Path) -> list[Example]:
+    questions = [
+        ("How old is Joe Sharp?", "SELECT age FROM singer WHERE name = 'Joe Sharp'"),
+        ("How many singers are there?", "SELECT count(*) FROM singer"),
+        ("Show the name of the oldest singer.", "SELECT name FROM singer ORDER BY age DESC LIMIT 1"),
+        ("How many concerts were there in 2014?", "SELECT count(*) FROM concert WHERE year = 2014"),
+    ]
+    rows = [{"id": str(i), "db_id": "c", "question": q, "sql": s} for i, (q, s) in enumerate(questions)]
+    with open_database(concerts) as database:
+        write_trajectories(database, rows, tmp_path / "c.jsonl")
+    return [example for _, example in read_examples([tmp_path / "c.jsonl"])]
+
+
+def test_augmented_examples_can_still_be_written(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    examples = examples_of(concerts, tmp_path)
+    pools = Pools(["branch", "river", "engine"], ["Alpha", "Beta Gamma"])
+    rng = random.Random(1)
+    changed = 0
+    for example in examples * 10:
+        situation, target = augment(example.situation, example.target, pools, Rates(rename=1.0, word=1.0), rng)
+        resolve(target, writer.write(situation))
+        changed += situation.question != example.situation.question
+    assert changed > 10
+
+
+def test_renaming_changes_question_schema_and_target_alike(concerts: Path, tmp_path: Path):
+    example = next(e for e in examples_of(concerts, tmp_path) if "How many singers" in e.situation.question)
+    rates = Rates(rename=1.0, word=1.0, revalue=0.0, typo=0.0)
+    situation, target = augment(example.situation, example.target, Pools(["branch"], ["x"]), rates, random.Random(0))
+    assert situation.question == "How many branches are there?"
+    assert Item("table", text="branch", table="branch") in target
+
+
+def test_a_target_that_the_prompt_does_not_hold_is_unreadable(writer: PromptWriter, concerts: Path, tmp_path: Path):
+    prompt = writer.write(examples_of(concerts, tmp_path)[0].situation)
+    with pytest.raises(Unreadable):
+        resolve([Item("table", table="elsewhere")], prompt)
+
+
+def test_the_words_of_a_literal_are_found_despite_a_small_difference():
+    words = "Which singers are called joe sharps today".split()
+    assert spans_of(["Joe Sharp"], words) == [(4, 5)]
+    assert spans_of(["Berlin"], words) == []
+
+
+def test_a_batch_depends_on_its_number_alone(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    examples, pools = examples_of(concerts, tmp_path) * 4, Pools(["branch"], ["Alpha"])
+    streams = [BatchStream(examples, writer, pools, rates=Rates(), rows=4, seed=5) for _ in range(2)]
+    _ = streams[0][0], streams[0][1]
+    assert streams[0][2].inputs.equal(streams[1][2].inputs)
+    assert streams[0][2].prompts.pieces.equal(streams[1][2].prompts.pieces)
+
+
+def test_writing_step_by_step_scores_as_writing_at_once(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    import torch
+
+    example = examples_of(concerts, tmp_path)[-1]
+    prompt = writer.write(example.situation)
+    batch = collate([prompt], [resolve(example.target, prompt)])
+    network = SketchNetwork(Shape(hidden=48, layers=2, heads=4, inner=64), dropout=0.0).eval()
+    with torch.no_grad():
+        memory = batch.prompts.read(network)
+        whole, _ = network.write(memory, batch.inputs)
+        past = None
+        for step in range(batch.inputs.shape[1]):
+            scores, past = network.write(memory, batch.inputs[:, step : step + 1], past)
+            assert torch.allclose(scores[:, -1], whole[:, step], atol=1e-4)
+
+
+def test_padding_changes_no_score(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    import torch
+
+    prompts = [writer.write(example.situation) for example in examples_of(concerts, tmp_path)]
+    network = SketchNetwork(Shape(hidden=48, layers=2, heads=4, inner=64), dropout=0.0).eval()
+    start = torch.ones(1, 1, dtype=torch.long)
+    with torch.no_grad():
+        alone, _ = network.write(prompt_tensors(prompts[:1]).read(network), start)
+        together, _ = network.write(prompt_tensors(prompts).read(network), start.expand(len(prompts), 1))
+    count = len(KEYWORDS) + len(prompts[0].items)
+    assert torch.allclose(alone[0, 0, :count], together[0, 0, :count], atol=1e-4)
+
+
+def test_the_rate_warms_up_and_falls():
+    settings = Settings(steps=1000, warmup=100)
+    assert learning_rate(0, 0.0, settings) < learning_rate(99, 0.099, settings)
+    assert learning_rate(999, 0.999, settings) < 0.1 * settings.rate
