@@ -19,8 +19,9 @@ from sqlglot.optimizer.scope import find_all_in_scope
 from .cells import neutralise, qualified
 from .join_keys import joins_along
 from .probe import Probe, Unchecked
-from .query_shape import QueryShape, Source, UnreadableQuery, query_shapes
+from .query_shape import QueryShape, Source
 from .schema import Catalog
+from .shape_reading import UnreadableQuery, query_shapes
 
 if TYPE_CHECKING:
     from .database import Database

@@ -23,8 +23,9 @@ from .cells import identifier, qualified
 from .fanout import aggregates_of, repeated_rows
 from .join_keys import is_single_row, is_unique, known_joins
 from .probe import Probe, Unchecked
-from .query_shape import Edge, QueryShape, UnreadableQuery, conjuncts, query_shapes
+from .query_shape import Edge, QueryShape
 from .schema import Catalog, Join
+from .shape_reading import UnreadableQuery, conjuncts, query_shapes
 
 if TYPE_CHECKING:
     from .database import Database

@@ -1,7 +1,7 @@
 """A few extra statements about an answer, bounded in number and seconds.
 
-They are made from the parts of the statement that the guard let through (query_shape.py), so that the policy
-holds for them, too, and run in the same sandbox.
+They are made from the parts of the statement that the guard let through (shape_reading.py), so that the
+policy holds for them, too, and run in the same sandbox.
 """
 
 from __future__ import annotations

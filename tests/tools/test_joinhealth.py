@@ -12,7 +12,7 @@ from sqlberg.tools.errors import QueryCancelled
 from sqlberg.tools.joinhealth import JoinHealth, join_health
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.policy import AccessPolicy
-from sqlberg.tools.query_shape import query_shapes
+from sqlberg.tools.shape_reading import query_shapes
 
 from .small_shop import build_shop
 

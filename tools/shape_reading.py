@@ -1,0 +1,218 @@
+"""From SQL to the shapes of its SELECTs (query_shape.py), as they run after the guard.
+
+Names are resolved against the catalog by sqlglot's `qualify` (aliases, USING, NATURAL, stars, SQLite's
+strings in double quotes). Covered: base tables, views, CTEs, subqueries as sources; explicit and comma joins.
+Not covered: table functions, lateral joins and PIVOT as sources; such statements raise `UnreadableQuery`, and
+the checks above say that they were skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from .errors import QueryRefused, SqlbergError
+from .query_shape import Edge, QueryShape, Side, Source
+from .schema import Catalog, Table
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_MORE_THAN_ANY_TABLE = 10**15
+
+
+class UnreadableQuery(SqlbergError):
+    """The statement's sources or columns could not be told apart; nothing is said about it."""
+
+
+def query_shapes(sql: str, database: Database) -> list[QueryShape]:
+    """The shape of every SELECT in a statement, inner ones first, as it runs after the guard.
+
+    Statements made from the parts of a shape read what the policy permits, nothing else.
+    sql: as it was written, not yet rewritten by the guard. Raises UnreadableQuery (also for what it refuses).
+    """
+    catalog = database.catalog
+    try:
+        guarded = database.check(sql).sql
+    except QueryRefused as error:
+        raise UnreadableQuery("the guard refuses the statement") from error
+    try:
+        # sqlglot's own dialect, not the guard's: here SUM must be known for an aggregate.
+        tree = sqlglot.parse_one(guarded, dialect=catalog.dialect)
+        schema: dict[str, Any] = {
+            _quoted(table.name): {_quoted(column.name): column.type or "TEXT" for column in table.columns}
+            for table in _tables_in(tree, catalog)
+        }
+        if catalog.dialect == "sqlite":
+            _strings_in_double_quotes(tree, schema)
+        tree = qualify(
+            tree,
+            schema=MappingSchema(schema, dialect=catalog.dialect),
+            dialect=catalog.dialect,
+            quote_identifiers=False,
+            validate_qualify_columns=False,
+            allow_partial_qualification=True,
+        )
+        scopes = traverse_scope(tree)
+        return [
+            _shape(scope, scope.expression, catalog)
+            for scope in scopes
+            if isinstance(scope.expression, exp.Select)
+        ]
+    except (SqlglotError, RecursionError, KeyError, ValueError) as error:
+        # sqlglot raises all of these on statements that it can parse but not resolve.
+        raise UnreadableQuery("the statement is too unusual to be taken apart") from error
+
+
+def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
+    """The parts of a condition that must all hold."""
+    if condition is None:
+        return
+    part = condition.unnest()
+    if isinstance(part, exp.And):
+        yield from conjuncts(part.left)
+        yield from conjuncts(part.right)
+    else:
+        yield part
+
+
+def _shape(scope: Scope, select: exp.Select, catalog: Catalog) -> QueryShape:
+    sources = {}
+    for alias, (node, origin) in scope.selected_sources.items():
+        query = origin.expression if isinstance(origin, Scope) else None
+        table = catalog.table(origin.name) if isinstance(origin, exp.Table) else _restricted(query, catalog)
+        if isinstance(node, exp.Query) and not isinstance(node, exp.Table):
+            node = exp.Subquery(this=node.copy(), alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        if not isinstance(node, (exp.Table, exp.Subquery)):
+            raise UnreadableQuery(f"the source {alias} is neither a table nor a subquery")
+        sources[alias] = Source(alias, node, table, query)
+    where = select.args.get("where")
+    conditions = list(conjuncts(where.this if where else None))
+    edges = [edge for condition in conditions for edge in _equal_columns(condition, sources)]
+    for join in select.args.get("joins") or []:
+        parts = list(conjuncts(join.args.get("on")))
+        side = _side(join)
+        for part in parts:
+            for edge in _equal_columns(part, sources):
+                joined = join.this.alias_or_name
+                if edge.right != joined:
+                    edge = Edge(edge.right, edge.left, tuple((one, other) for other, one in edge.pairs))
+                edges.append(Edge(edge.left, edge.right, edge.pairs, side))
+        if side == "inner":
+            conditions.extend(parts)
+    return QueryShape(
+        select=select,
+        sources=sources,
+        edges=_merged(edges),
+        conditions=tuple(conditions),
+        correlated=bool(scope.external_columns),
+        ctes=tuple(_visible_ctes(select)),
+        dialect=catalog.dialect,
+    )
+
+
+def _restricted(query: exp.Expr | None, catalog: Catalog) -> Table | None:
+    """The table behind `(SELECT columns FROM table [WHERE ...])`, as the guard writes a restricted table."""
+    if not isinstance(query, exp.Select):
+        return None
+    present = {name for name, value in query.args.items() if value}
+    if not present <= {"expressions", "from_", "where", "limit"} or _is_limited(query):
+        return None
+    origin = query.args["from_"].this if query.args.get("from_") else None
+    kept = all(
+        isinstance(projection.unalias(), exp.Column) and projection.unalias().name == projection.alias_or_name
+        for projection in query.selects
+    )
+    return catalog.table(origin.name) if isinstance(origin, exp.Table) and kept else None
+
+
+def _is_limited(query: exp.Select) -> bool:
+    """Whether LIMIT cuts rows. The guard's own, which keeps a row filter in front, exceeds any table."""
+    limit = query.args.get("limit")
+    amount = limit.expression.name if isinstance(limit, exp.Limit) and limit.expression else ""
+    return limit is not None and not (amount.isdigit() and int(amount) >= _MORE_THAN_ANY_TABLE)
+
+
+def _equal_columns(condition: exp.Expr, sources: Mapping[str, Source]) -> list[Edge]:
+    """The edge that `a.x = b.y` makes between two sources; [] for any other condition."""
+    if not isinstance(condition, exp.EQ):
+        return []
+    one, other = condition.left.unnest(), condition.right.unnest()
+    if not (isinstance(one, exp.Column) and isinstance(other, exp.Column)):
+        return []
+    if one.table == other.table or one.table not in sources or other.table not in sources:
+        return []
+    return [Edge(one.table, other.table, ((one.name, other.name),))]
+
+
+def _merged(edges: list[Edge]) -> tuple[Edge, ...]:
+    """Edges between the same two sources as one, with all its pairs of columns."""
+    merged: dict[tuple[str, str, Side], Edge] = {}
+    for edge in edges:
+        key = (edge.left, edge.right, edge.side)
+        if (edge.right, edge.left, edge.side) in merged:
+            key = (edge.right, edge.left, edge.side)
+            edge = Edge(*key[:2], tuple((one, other) for other, one in edge.pairs), edge.side)
+        known = merged.get(key)
+        pairs = dict.fromkeys((known.pairs if known else ()) + edge.pairs)
+        merged[key] = Edge(edge.left, edge.right, tuple(pairs), edge.side)
+    return tuple(merged.values())
+
+
+def _side(join: exp.Join) -> Side:
+    side = (join.side or "").lower()
+    return side if side in ("left", "right", "full") else "inner"
+
+
+def _tables_in(tree: exp.Expr, catalog: Catalog) -> list[Table]:
+    """The catalog's tables that occur in the statement; their schema prefix is dropped on the way."""
+    found = {}
+    for node in tree.find_all(exp.Table):
+        table = catalog.table(node.name)
+        if table is not None:
+            found[table.name] = table
+            node.set("db", None)
+            node.set("catalog", None)
+    return list(found.values())
+
+
+def _strings_in_double_quotes(tree: exp.Expr, schema: Mapping[str, Mapping[str, str]]) -> None:
+    """SQLite reads "Bob" as a string where no column is called so; write it as one."""
+    names = {name.strip('"').lower() for columns in schema.values() for name in columns}
+    names |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
+    names |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
+    for column in list(tree.find_all(exp.Column)):
+        name = column.this
+        quoted = isinstance(name, exp.Identifier) and name.quoted and not column.table
+        if quoted and name.name.lower() not in names:
+            column.replace(exp.Literal.string(name.name))
+
+
+def _visible_ctes(select: exp.Select) -> list[exp.CTE]:
+    """CTEs that a query in this place can use, in the order of their definition."""
+    found: list[exp.CTE] = []
+    node: exp.Expr | None = select
+    inside: exp.CTE | None = None
+    while node is not None:
+        if isinstance(node, exp.CTE):
+            inside = node
+        with_ = node.args.get("with_")
+        if with_ is not None:
+            ctes = list(with_.expressions)
+            # A CTE sees those before it.
+            visible = ctes[: ctes.index(inside)] if inside is not None and inside in ctes else ctes
+            found = visible + found
+            inside = None
+        node = node.parent
+    return found
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql()
