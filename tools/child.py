@@ -105,7 +105,7 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
-    def interrupt_from_outside(self) -> None:
+    def end_from_outside(self) -> None:
         """Kill the process while another thread waits for its answer; that thread collects it."""
         self._process.kill()
 
@@ -133,13 +133,15 @@ class Child:
     def _wait(self) -> None:
         """Wait until there is something to read, within the deadline and while nobody cancels."""
         while True:
+            left = self._deadline - time.monotonic()
             if self._cancel is not None and self._cancel.is_set():
                 self._stop("cancel")
-            left = self._deadline - time.monotonic()
+            pause = max(0.0, left if self._cancel is None else min(left, _LOOK))
+            # What has come is taken even a little late: a busy machine may not have let us look in time.
+            if self._poll.poll(1000 * pause) and left > -_GRACE:
+                return
             if left <= 0:
                 self._stop("seconds")
-            if self._poll.poll(1000 * (left if self._cancel is None else min(left, _LOOK))):
-                return
 
     def _stop(self, why: str) -> None:
         """Interrupt, wait a moment for the statement to end, else kill the child. Raises Stopped."""

@@ -19,7 +19,7 @@ from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused, Sq
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.sandbox import Sandbox
 
-LIMITS = Limits(seconds=20)
+LIMITS = Limits(seconds=60)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,7 @@ class DataFiles:
         self.name = path.name.split(".")[0] or path.name
         self._tables = tuple(tables)
         self._folder = folder
+        self._building = threading.Lock()
 
     def version(self) -> str:
         digest = hashlib.sha256(f"{_VERSION}\0{self.path}".encode())
@@ -108,8 +110,9 @@ class DataFiles:
     def spec(self) -> dict[str, Any]:
         """Builds the cached database first when there is none of this version. Raises DatabaseOpenError."""
         target = self._folder / f"files-{self.version()[:24]}.duckdb"
-        if not target.exists():
-            self._build(target)
+        with self._building:
+            if not target.exists():
+                self._build(target)
         parquet = [str(p) for table in self._tables if table.format == "parquet" for p in table.paths]
         return {"engine": "duckdb", "path": str(target), "allowed_paths": parquet}
 

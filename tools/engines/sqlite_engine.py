@@ -44,7 +44,7 @@ _FUNCTIONS = frozenset(
     randomblob rank regexp replace round row_number rtrim sign sin sinh soundex sqrt string_agg strftime
     subtype substr substring sum tan tanh time timediff total trim trunc typeof unhex unicode unistr
     unistr_quote unixepoch unlikely upper zeroblob -> ->> match bm25 highlight snippet matchinfo offsets
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _TABLE_FUNCTIONS = frozenset({"json_each", "json_tree"})
 
