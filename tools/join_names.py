@@ -75,10 +75,14 @@ class KeyNames:
         if len(words) == 0:
             return
         yield from self._same_name(table, column, words)
+        if table.primary_key == (column.name,) and names_exactly(table, column):
+            return  # it identifies its own rows, whatever tables its name ends with
         if table.primary_key != (column.name,) and (_SUPERIORS & set(words) or words == _REPORTS_TO):
             yield from ((key, NameMatch(0.75)) for key in self._own.get(table.name, [])[:1])
         if len(words) > 1 and words[-1] in _KEY_WORDS:
-            yield from self._named_table(table, column, words[:-1], NameMatch(0.95, plain=True))
+            for key, match in self._named_table(table, column, words[:-1], NameMatch(0.95, plain=True)):
+                if _key_words_agree(words, name_words(key.name)):
+                    yield key, match
         elif words[-1] not in _MEASURES and not _is_plural(column.name):
             yield from self._named_table(table, column, words, NameMatch(0.88))
             yield from self._glued(table, words)
@@ -92,13 +96,11 @@ class KeyNames:
         if at_home:
             yield from ((key, NameMatch(0.97, plain=True)) for key in at_home)
         elif column not in self._own.get(table.name, ()):  # else the others refer to this column
-            identifies = words[-1] in _KEY_WORDS
             sole_key = table.primary_key == (column.name,)
             for home, key in targets[:3]:
                 primary = home.primary_key == (key.name,)
-                if primary or identifies or column.kind == "text":
-                    sure = 0.85 if primary and not sole_key else 0.7 if primary or identifies else 0.6
-                    yield key, NameMatch(sure)
+                if primary or words[-1] in _IDENTIFIERS:
+                    yield key, NameMatch(0.85 if primary and not sole_key else 0.7)
             for key in self._repeated.get("".join(words), ()):
                 if key.table != table.name and not targets:
                     yield key, NameMatch(0.6)
@@ -138,6 +140,12 @@ class KeyNames:
                 for home in self._by_glued.get(stem, ()):
                     if home is not table:
                         yield from ((key, NameMatch(0.9, plain=True)) for key in self._own[home.name])
+
+
+def _key_words_agree(words: Words, key_words: Words) -> bool:
+    """`team_id` may mean `teams.id` or `teams.uid`, `team_code` hardly; a key without a key word fits any."""
+    other = key_words[-1] if key_words else ""
+    return other not in _KEY_WORDS or (words[-1] in _IDENTIFIERS) == (other in _IDENTIFIERS)
 
 
 def is_own_key(table: Table, key: Column) -> bool:
@@ -199,9 +207,8 @@ def _is_distinctive(words: Words) -> bool:
     return not (_KEY_WORDS | _ANY_THING | _ATTRIBUTES | _MEASURES).issuperset(words)
 
 
-_KEY_WORDS = _forms(
-    "id uid uuid guid key code no nr num number ref identifier ident fk pk sk abbr abbreviation iso"
-)
+_IDENTIFIERS = _forms("id uid uuid guid key ref identifier ident fk pk sk")
+_KEY_WORDS = _IDENTIFIERS | _forms("code no nr num number abbr abbreviation iso")
 # Words that identify something only in their own table, even before "id" or "code".
 _ANY_THING = _forms(
     "row record line seq sequence serial version type status kind name zip postal phone fax account other "

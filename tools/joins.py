@@ -34,6 +34,8 @@ VALUES_COMPARED = 1_000
 WITHOUT_VALUES = 0.5
 """Factor on the confidence of a join that no value supports."""
 
+_FEW_VALUES, _FEW_FACTOR = 4, 0.8  # so few values may be contained by chance
+_ESTIMATE_ERROR = 0.8  # distinct counts of big tables are estimates
 _PAIRS_AT_ONCE = 25
 _CANDIDATES_PER_COLUMN = 3
 
@@ -144,10 +146,13 @@ def _comparable(column: Column, key: Column, loose: bool) -> bool:
 
 
 def _confidence(candidate: _Candidate, share: float | None) -> float | None:
-    """Confidence of a candidate of which `share` of the values is contained (None: not compared)."""
+    """Confidence in a candidate of which `share` of the values is contained (None: not compared)."""
+    if share is not None and candidate.match.plain:
+        return candidate.match.confidence * share if share >= CONTAINED_PLAIN else None
     if share is not None:
-        enough = CONTAINED_PLAIN if candidate.match.plain else CONTAINED
-        return candidate.match.confidence * share if share >= enough else None
+        few = (candidate.column.statistics.distinct or 0) < _FEW_VALUES
+        factor = share * (_FEW_FACTOR if few else 1.0)
+        return candidate.match.confidence * factor if share >= CONTAINED else None
     if candidate.has_values or not candidate.match.plain:
         return None
     return candidate.match.confidence * WITHOUT_VALUES
@@ -175,7 +180,12 @@ def _contained_shares(
     sources = {
         table.name: Source(table, catalog.dialect, row_filters.get(table.name)) for table in catalog.tables
     }
-    asked = [place for place, candidate in enumerate(candidates) if candidate.has_values]
+    asked = []
+    for place, candidate in enumerate(candidates):
+        if candidate.has_values:
+            shares[place] = _known_share(candidate)
+            if shares[place] is None:
+                asked.append(place)
     for start in range(0, len(asked), _PAIRS_AT_ONCE):
         if time.monotonic() > deadline:
             break
@@ -184,6 +194,19 @@ def _contained_shares(
         for place, share in zip(places, compared, strict=True):
             shares[place] = share
     return shares
+
+
+def _known_share(candidate: _Candidate) -> float | None:
+    """The share as the statistics tell it, 0 when they rule it out; None: the data must be asked."""
+    column, key = candidate.column.statistics, candidate.key.statistics
+    if column.samples_complete and key.samples_complete:
+        return len(set(column.samples) & set(key.samples)) / len(column.samples)
+    if key.distinct is not None and column.distinct is not None:
+        least = CONTAINED_PLAIN if candidate.match.plain else CONTAINED
+        compared = min(column.distinct, VALUES_COMPARED)
+        if key.distinct < least * compared * _ESTIMATE_ERROR:
+            return 0.0
+    return None
 
 
 def _compared(

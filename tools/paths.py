@@ -34,7 +34,7 @@ HUB_COST = 1.5
 SLACK = 1.0
 """A further path is worth telling when it costs at most this much more than the best one."""
 
-_ROUTES_TRIED = 60
+_WALKS_TRIED = 20_000
 
 Node = tuple[str, bool]
 """A table's lower-cased name, and whether the walk came into it along a foreign key (down, not up)."""
@@ -123,6 +123,7 @@ class _Roads:
                 (target,) = ends - {source}
                 for join in joins:
                     self._add_steps(source, target, join)
+        self._back = self._steps.reverse(copy=False)
 
     def node(self, table: str) -> str:
         name = table.lower()
@@ -131,14 +132,36 @@ class _Roads:
         return name
 
     def routes(self, source: str, target: str) -> Iterator[tuple[float, tuple[str, ...]]]:
-        """Routes without repeated tables and their least costs, cheapest first (Yen's algorithm, lazily)."""
+        """Routes without repeated tables and their least costs, cheapest first; none when not connected.
+
+        Best-first search with the exact cost that is left (Dijkstra from the target) as its guide.
+        """
+        left = self._costs_to(target)
+        start: Node = (source, False)
+        if start not in left:
+            return
+        order = itertools.count()
+        heap: list[tuple[float, int, float, tuple[Node, ...]]] = [(left[start], 0, 0.0, (start,))]
         told: set[tuple[str, ...]] = set()
-        ways = [self._walks((source, False), (target, down)) for down in (False, True)]
-        for cost, walk in itertools.islice(heapq.merge(*ways), _ROUTES_TRIED):
+        for _ in range(_WALKS_TRIED):
+            if not heap:
+                return
+            total, _, cost, walk = heapq.heappop(heap)
             route = tuple(name for name, _ in walk)
-            if len(set(route)) == len(route) and route not in told:
-                told.add(route)
-                yield cost, route
+            if route[-1] == target:
+                if route not in told:
+                    told.add(route)
+                    yield total, route
+                continue
+            for node, step in self._steps.adj[walk[-1]].items():
+                if node in left and node[0] not in route:
+                    further = cost + step["cost"]
+                    heapq.heappush(heap, (further + left[node], next(order), further, (*walk, node)))
+
+    def _costs_to(self, target: str) -> dict[Node, float]:
+        ends = {(target, False), (target, True)}
+        costs: dict[Node, float] = nx.multi_source_dijkstra_path_length(self._back, ends, weight="cost")
+        return costs
 
     def cost(self, route: Sequence[str], joins: Sequence[Join]) -> float:
         """What a route costs along these very joins."""
@@ -190,13 +213,6 @@ class _Roads:
                     costs[neighbour], before[neighbour] = further, node
                     heapq.heappush(heap, (further, next(order), neighbour))
         return 0.0, []
-
-    def _walks(self, source: Node, target: Node) -> Iterator[tuple[float, list[Node]]]:
-        try:
-            for walk in nx.shortest_simple_paths(self._steps, source, target, weight="cost"):
-                yield sum(self._steps.edges[step]["cost"] for step in itertools.pairwise(walk)), walk
-        except nx.NetworkXNoPath:
-            return
 
     def _add_steps(self, source: str, target: str, join: Join) -> None:
         for down in (False, True):
