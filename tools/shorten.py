@@ -18,12 +18,15 @@ _PLAIN = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uui
 
 
 class Shortener:
-    """Cuts cells and counts: `shortened` cells so far, `weight` of all kept values (bytes of memory)."""
+    """Cuts cells and counts: `shortened` cells so far, `weight` of all kept values (bytes of memory), and the
+    characters and bytes `seen` in text and binary values before they were cut.
+    """
 
     def __init__(self, cell_chars: int) -> None:
         self.cell_chars = cell_chars
         self.shortened = 0
         self.weight = 0
+        self.seen = 0
 
     def row(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The row with every cell cut to size."""
@@ -46,6 +49,7 @@ class Shortener:
         if kind is str or kind is bytes:
             kept = value if len(value) <= room else value[: max(room, 0)]
             self.weight += sys.getsizeof(kept)
+            self.seen += len(value)
             return kept, room - len(value)
         if kind in _SMALL:
             self.weight += _SMALL[kind]

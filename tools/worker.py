@@ -27,7 +27,8 @@ from .landlock import forbid_changes
 from .shorten import Shortener
 
 _MIB = 1 << 20
-_BATCH_CELLS = 4096  # cells fetched at once: small enough that a batch of long cells fits into memory
+_BATCH_CELLS = 4096  # cells fetched at once, at most
+_BATCH_ROWS = 16  # rows fetched first; then more or fewer, by how long their cells are
 _FRAME_WEIGHT = _MIB  # rows are sent on when they weigh this much
 _ENGINE_SHARE = 0.8  # of the memory is the engine's own soft limit, so that it fails politely first
 _ALARM_SLACK = 2.0  # seconds after the limit at which the kernel ends the process by itself
@@ -121,12 +122,13 @@ class _Server:
         """The last rows not yet sent, the cuts, and the number of columns if they were cut (else 0)."""
         width, most = len(cursor.columns), request["rows"]
         columns = request["columns"] if width > request["columns"] else 0
-        batch = max(1, min(_BATCH_CELLS // max(1, width), most + 1))
+        batch, most_at_once = _BATCH_ROWS, max(1, _BATCH_CELLS // max(1, width))
         shortener = Shortener(request["cell_chars"])
         rows: list[Any] = []
         count, sent_weight, cuts = 0, 0, []
         while True:
-            fetched = cursor.fetch(min(batch, most + 1 - count))
+            fetched = cursor.fetch(min(batch, most_at_once, most + 1 - count))
+            seen = shortener.seen
             for row in fetched:
                 if count == most or shortener.weight > request["weight"]:
                     cuts.append(("rows", count, None))
@@ -138,6 +140,8 @@ class _Server:
                     rows, sent_weight = [], shortener.weight
             if cuts or not fetched:
                 break
+            # Rows are held whole until they are cut: of long ones, only a few at a time.
+            batch = max(1, batch // 4) if shortener.seen - seen > 4 * _MIB else batch * 4
         if shortener.shortened:
             cuts.append(("cells", shortener.shortened, None))
         return rows, cuts, width if columns else 0

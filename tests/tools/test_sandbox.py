@@ -180,6 +180,13 @@ def test_a_huge_cell_is_shortened(sandboxes: dict[str, Sandbox], name: str, sql:
     assert cuts(result) == [("cells", 1, None)]
 
 
+def test_many_huge_cells_are_shortened_a_few_at_a_time(on_sqlite: Sandbox) -> None:
+    sql = "SELECT zeroblob(4000000) FROM t LIMIT 200"
+    result = on_sqlite.run(sql, Limits(seconds=60, memory_mb=150, cell_chars=5))
+    assert cuts(result) == [("cells", 200, None)]
+    assert len(result.rows) == 200
+
+
 def test_a_long_list_is_shortened_wherever_it_is_nested(on_duckdb: Sandbox) -> None:
     result = on_duckdb.run("SELECT {'a': range(100000)}", Limits(seconds=60, cell_chars=50))
     kept = result.rows[0][0]["a"]
