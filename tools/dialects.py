@@ -3,14 +3,16 @@
 sqlglot is built to translate, so even from DuckDB to DuckDB it renames functions, rewrites casts, dates and
 array indexes. The guard must run what the caller wrote, so its dialects differ from sqlglot's in this way:
 
-- every function call stays a plain call with the name and the arguments as written (`Anonymous`), except the few
-  with a grammar of their own (`CAST`, `EXTRACT`, `TRIM(... FROM ...)`, ...);
+- every function call stays a plain call with the name and the arguments as written (`Anonymous`), except the
+  few with a grammar of their own (`CAST`, `EXTRACT`, `TRIM(... FROM ...)`, ...);
 - SQLite's `CAST` keeps the type as spelled (the spelling decides the affinity), and a unary `+` is kept;
 - JSON paths, array indexes and interval amounts are left alone;
 - no statement but a query is known to the parser: anything else is a syntax error;
-- the parser counts its steps and gives up after `MAX_STEPS` (backtracking must not become a denial of service).
+- the parser counts its steps and gives up after `MAX_STEPS` (backtracking must not become a denial of
+  service).
 
-Covered: the dialects "duckdb" and "sqlite". Not covered: all others, for which `faithful_dialect` raises KeyError.
+Covered: the dialects "duckdb" and "sqlite". Not covered: all others, for which `faithful_dialect` raises
+KeyError.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ from sqlglot import exp, generator, parser
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.sqlite import SQLite
+from sqlglot.expressions.core import Expression
 from sqlglot.generators.duckdb import DuckDBGenerator
 from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.parsers.sqlite import SQLiteParser
-from sqlglot.tokens import TokenType
+from sqlglot.tokens import TokenType  # pyright: ignore[reportPrivateImportUsage]
 
 MAX_STEPS = 4_000
-"""Tokens the parser may step over, backtracking included, beyond twice the tokens there are. Then it gives up."""
+"""Tokens the parser may step over, backtracking included, beyond twice the tokens there are. Then it gives
+up."""
 
 
 class TooMuchWork(Exception):
@@ -41,13 +45,13 @@ class UnaryPlus(exp.Unary):
     """`+x`. In SQLite it takes the affinity off a column, so it must not be dropped."""
 
 
-class TrimFrom(exp.Expression, exp.Func):
+class TrimFrom(Expression, exp.Func):
     """`TRIM([BOTH | LEADING | TRAILING] [characters] FROM this)`."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": False, "position": False}
 
 
-class SubstringFrom(exp.Expression, exp.Func):
+class SubstringFrom(Expression, exp.Func):
     """`SUBSTRING(this FROM start [FOR length])`."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "start": False, "length": False}
@@ -155,6 +159,17 @@ class _DuckDBParser(_Steps, DuckDBParser):
         TokenType.PLUS: _unary_plus,
     }
 
+    def _parse_join(self, *args: Any, **options: Any) -> exp.Join | None:
+        comma = self._curr.token_type == TokenType.COMMA
+        join = super()._parse_join(*args, **options)
+        if (
+            join
+            and not comma
+            and not any(join.args.get(key) for key in ("on", "using", "kind", "side", "method"))
+        ):
+            join.set("kind", "INNER")  # else JOIN without ON, an error, would be written as a comma
+        return join
+
 
 class _SQLiteParser(_Steps, SQLiteParser):
     FUNCTIONS: ClassVar[dict[str, Callable]] = {}
@@ -166,8 +181,13 @@ class _SQLiteParser(_Steps, SQLiteParser):
     }
     NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Parse]] = {"CASE": lambda self: self._parse_case()}
     ADD_JOIN_ON_TRUE = False
+    JOINS_HAVE_EQUAL_PRECEDENCE = (
+        False  # else a comma is written as CROSS JOIN, which fixes SQLite's join order
+    )
     COLUMN_OPERATORS: ClassVar[dict] = {
-        k: v for k, v in SQLiteParser.COLUMN_OPERATORS.items() if k in (TokenType.DOT, TokenType.ARROW, TokenType.DARROW)
+        k: v
+        for k, v in SQLiteParser.COLUMN_OPERATORS.items()
+        if k in (TokenType.DOT, TokenType.ARROW, TokenType.DARROW)
     }
     STATEMENT_PARSERS: ClassVar[dict[TokenType, Parse]] = {TokenType.SEMICOLON: lambda self: exp.Semicolon()}
     UNARY_PARSERS: ClassVar[dict[TokenType, Parse]] = {
@@ -181,7 +201,12 @@ def _unary_plus_sql(self: generator.Generator, expression: exp.Expr) -> str:
 
 
 def _trim_sql(self: generator.Generator, expression: exp.Expr) -> str:
-    words = (expression.text("position"), self.sql(expression, "expression"), "FROM", self.sql(expression, "this"))
+    words = (
+        expression.text("position"),
+        self.sql(expression, "expression"),
+        "FROM",
+        self.sql(expression, "this"),
+    )
     return f"TRIM({' '.join(word for word in words if word)})"
 
 
@@ -216,10 +241,17 @@ class _Plain(generator.Generator):
 
 class _DuckDBGenerator(_Plain, DuckDBGenerator):
     TRANSFORMS: ClassVar[dict] = {
-        **{k: v for k, v in DuckDBGenerator.TRANSFORMS.items() if k not in (exp.Select, exp.Pivot, exp.Lateral)},
+        **{
+            k: v
+            for k, v in DuckDBGenerator.TRANSFORMS.items()
+            if k not in (exp.Select, exp.Pivot, exp.Lateral)
+        },
         exp.Array: lambda self, e: f"[{self.expressions(e, flat=True)}]",
         **_WRITERS,
     }
+
+    def join_sql(self, expression: exp.Join, join_op: str | None = None) -> str:
+        return generator.Generator.join_sql(self, expression, join_op)
 
     def withingroup_sql(self, expression: exp.WithinGroup) -> str:
         return generator.Generator.withingroup_sql(self, expression)

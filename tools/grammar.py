@@ -1,8 +1,8 @@
-"""Which nodes of a syntax tree the guard knows: an allow-list of sqlglot's node classes, and of the text in them.
+"""Which nodes of a syntax tree the guard knows: an allow-list of sqlglot's classes, and of the text in them.
 
-Covered: queries and the expressions of analytics in the guard's dialects (dialects.py). A node of any other class,
-a function off the dialect's list (functions.py), or text that would be written out unquoted without being a plain
-word refuses the statement. Names of tables and columns are not looked at here: see scopes.py.
+Covered: queries and the expressions of analytics in the guard's dialects (dialects.py). A node of any other
+class, a function off the dialect's list (functions.py), or text that would be written out unquoted without
+being a plain word refuses the statement. Names of tables and columns are not looked at here: see resolver.py.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from .dialects import SubstringFrom, TrimFrom, UnaryPlus
 from .errors import QueryRefused
 from .functions import SCALAR_FUNCTIONS, TABLE_FUNCTIONS
 
-_QUERIES = (
-    *(exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values, exp.Tuple, exp.With, exp.CTE),
-    *(exp.From, exp.Join, exp.Table, exp.TableAlias, exp.Lateral, exp.Unnest, exp.Where, exp.Group, exp.Having),
-    *(exp.Qualify, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch, exp.LimitOptions, exp.Distinct),
-    *(exp.GroupingSets, exp.Rollup, exp.Cube, exp.Pivot, exp.PivotAlias, exp.UnpivotColumns, exp.TableSample),
-    *(exp.Star, exp.Alias),
+_QUERIES = """
+Select Union Intersect Except Subquery Values Tuple With CTE From Join Table TableAlias Lateral Unnest Where
+Group Having Qualify Order Ordered Limit Offset Fetch LimitOptions Distinct GroupingSets Rollup Cube Pivot
+PivotAlias UnpivotColumns TableSample Star Alias
+"""
+_OPERATORS = """
+And Or Not Xor EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Between In Any All Exists Like ILike Glob
+Match RegexpLike SimilarTo StartsWith Escape Collate Add Sub Mul Div IntDiv Mod Pow Neg DPipe BitwiseAnd
+BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift BitwiseRightShift Paren JSONExtract JSONExtractScalar
+ArrayContainsAll ArrayContainedBy ArrayOverlaps AtTimeZone
+"""
+_EXPRESSIONS = """
+Identifier Column Dot Literal Null Boolean RawString HexString Concat Var Interval Case If Cast TryCast
+DataType DataTypeParam ColumnDef Array Struct Map ToMap PropertyEQ Kwarg Bracket Slice Lambda Comprehension
+PositionalColumn Anonymous Extract CurrentDate CurrentTime CurrentTimestamp Localtime Localtimestamp Window
+WindowSpec Filter WithinGroup IgnoreNulls RespectNulls
+"""
+KNOWN: frozenset[type[exp.Expr]] = frozenset(
+    (
+        UnaryPlus,
+        TrimFrom,
+        SubstringFrom,
+        *(getattr(exp, n) for n in (_QUERIES + _OPERATORS + _EXPRESSIONS).split()),
+    )
 )
-_OPERATORS = (
-    *(exp.And, exp.Or, exp.Not, exp.Xor, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is),
-    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Any, exp.All, exp.Exists, exp.Like, exp.ILike),
-    *(exp.Glob, exp.Match, exp.RegexpLike, exp.SimilarTo, exp.StartsWith, exp.Escape, exp.Collate, exp.Add),
-    *(exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.Neg, UnaryPlus, exp.DPipe, exp.BitwiseAnd),
-    *(exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.Paren),
-    *(exp.JSONExtract, exp.JSONExtractScalar, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
-    exp.AtTimeZone,
-)
-_EXPRESSIONS = (
-    *(exp.Identifier, exp.Column, exp.Dot, exp.Literal, exp.Null, exp.Boolean, exp.RawString, exp.HexString),
-    *(exp.Concat, exp.Var, exp.Interval, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam),
-    *(exp.ColumnDef, exp.Array, exp.Struct, exp.Map, exp.ToMap, exp.PropertyEQ, exp.Kwarg, exp.Bracket, exp.Slice),
-    *(exp.Lambda, exp.Comprehension, exp.PositionalColumn, exp.Anonymous, exp.Extract, TrimFrom),
-    *(SubstringFrom, exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp),
-    *(exp.Window, exp.WindowSpec, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
-)
-KNOWN = frozenset((*_QUERIES, *_OPERATORS, *_EXPRESSIONS))
 """Exact classes; a subclass is not allowed with its parent."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -49,6 +49,8 @@ _WORDS = re.compile(r"[A-Za-z_][A-Za-z_ ]*", re.ASCII)
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)([eE][+-]?\d+)?", re.ASCII)
 _HEX = re.compile(r"([0-9a-fA-F]{2})*", re.ASCII)
 _TYPE = re.compile(r"[A-Za-z_][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?\s*", re.ASCII)
+
+_OTHER_TYPES = frozenset({"bignum", "varint", "time_ns", "timetz", "bitstring", "oid"})
 
 _INSTEAD = {
     "Into": "SELECT ... INTO writes a table: leave INTO out",
@@ -80,12 +82,16 @@ def check_nodes(tree: exp.Expr, dialect: str) -> None:
             _check_function(node, dialect)
         elif kind is exp.Literal:
             if not node.is_string and not _NUMBER.fullmatch(node.name):
-                raise QueryRefused(f"{_shown(node.name)} is not a number: write digits, or text in single quotes")
+                raise QueryRefused(
+                    f"{_shown(node.name)} is not a number: write digits, or text in single quotes"
+                )
         elif kind is not exp.RawString:
             _check_texts(node)
+            if kind is exp.DataType and dialect == "duckdb" and node.this == exp.DType.USERDEFINED:
+                _check_type(node)
 
 
-def _check_function(node: exp.Anonymous, dialect: str) -> None:
+def _check_function(node: exp.Expr, dialect: str) -> None:
     name = node.name
     in_from = isinstance(node.parent, (exp.Table, exp.Lateral)) and node.arg_key == "this"
     allowed = (TABLE_FUNCTIONS if in_from else SCALAR_FUNCTIONS)[dialect]
@@ -101,6 +107,15 @@ def _check_function(node: exp.Anonymous, dialect: str) -> None:
     raise QueryRefused(f"function {_shown(name)} is not available here; {hint}")
 
 
+def _check_type(node: exp.Expr) -> None:
+    """A type that sqlglot does not know: only DuckDB's own (an enumeration of the database lists a column's
+    values)."""
+    if node.text("kind").lower() not in _OTHER_TYPES:
+        raise QueryRefused(
+            f"type {_shown(node.text('kind'))} is not available here; cast to a type such as VARCHAR"
+        )
+
+
 def _check_texts(node: exp.Expr) -> None:
     """Text outside names and literals is written out as it is, so it must be plain words."""
     for key, value in node.args.items():
@@ -112,7 +127,9 @@ def _check_texts(node: exp.Expr) -> None:
         elif isinstance(node, exp.HexString):
             pattern = _HEX
         if not pattern.fullmatch(value):
-            raise QueryRefused(f"{_shown(value)} ({key} of {type(node).__name__}) is not understood; leave it out")
+            raise QueryRefused(
+                f"{_shown(value)} ({key} of {type(node).__name__}) is not understood; leave it out"
+            )
 
 
 def _shown(text: str) -> str:

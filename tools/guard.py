@@ -1,17 +1,19 @@
-"""The guard: of what a model or a person wrote, let through one SELECT over permitted tables, and nothing else.
+"""The guard: let through one SELECT over permitted tables, and nothing else that a model or a person writes.
 
-    guard("select * from staff", catalog, policy).sql     # SELECT * FROM (SELECT "id", "name" FROM staff) AS staff
+    guard("select * from staff", catalog, policy).sql
+    # SELECT * FROM (SELECT "id", "name" FROM "staff") AS staff
 
 The text is parsed in the database's dialect (dialects.py), every node and function must be on an allow-list
-(grammar.py, functions.py), every table and column must be in the catalog and visible under the policy (scopes.py),
-restricted tables are replaced by subqueries (rewrite.py), and what runs is written anew from the tree, without
-comments. Pure: no I/O, no state.
+(grammar.py, functions.py), every table and column must be in the catalog and visible under the policy
+(resolver.py), restricted tables are replaced by subqueries (rewrite.py), and what runs is written anew from
+the tree, without comments. Pure: no I/O, no state.
 
-Covered: everything that is not understood is refused, within 100 ms whatever the text (its length, tokens, nesting
-and the parser's steps are bounded), and a refusal says in one line what to write instead. A hidden name and one that
-does not exist are answered alike.
-Not covered: time, memory and size of the result (sandbox.py); the engine's own rights, which are the real boundary
-(engines/): the guard is the polite message in front of it, and the only place where hidden columns and rows are kept.
+Covered: everything that is not understood is refused, within 100 ms whatever the text (its length, tokens,
+nesting and the parser's steps are bounded), and a refusal says in one line what to write instead. A hidden
+name and one that does not exist are answered alike.
+Not covered: time, memory and size of the result (sandbox.py); the engine's own rights, which are the real
+boundary (engines/): the guard is the polite message in front of it, and the only place where hidden columns
+and rows are kept back.
 """
 
 from __future__ import annotations
@@ -23,30 +25,28 @@ from itertools import pairwise
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokens import Token, TokenType  # pyright: ignore[reportPrivateImportUsage]
 
 from .cells import neutralise, shorten
 from .dialects import TooMuchWork, faithful_dialect
 from .errors import QueryRefused, SqlbergError
 from .grammar import check_nodes
 from .policy import AccessPolicy
+from .resolver import Resolver
 from .rewrite import restrict
 from .schema import Catalog
-from .scopes import Resolver
 
 MAX_CHARACTERS = 50_000
 MAX_PIECES = 8_000
 MAX_TOKENS = 1_500
 MAX_NESTING = 40
 MAX_CHAINING = 4_000
-"""The bounds that keep the guard below 100 ms: characters; words and signs before and after the text is cut into
-tokens (before that, those in strings and comments count too); nested brackets; and calls written as `x.f()`, times
-tokens, since sqlglot copies `x` for each."""
+"""The bounds that keep the guard below 100 ms: characters; words and signs before and after the text is cut
+into tokens (before that, those in strings and comments count too); nested brackets; and calls written as
+`x.f()`, times tokens, since sqlglot copies `x` for each."""
 
 _STARTS = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE", "PIVOT", "UNPIVOT", "("})
-_WRITES = frozenset(
-    ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "CREATE", "ALTER", "DROP", "TRUNCATE", "COPY", "CALL", "SET")
-)
+_WRITES = frozenset("INSERT UPDATE DELETE MERGE REPLACE CREATE ALTER DROP TRUNCATE COPY CALL SET".split())
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _PIECE = re.compile(r"\w+|[^\w\s]")
@@ -70,8 +70,8 @@ class Guarded:
 def guard(sql: str, catalog: Catalog, policy: AccessPolicy = AccessPolicy()) -> Guarded:
     """What of `sql` may run on the database of `catalog`.
 
-    catalog: holds only what the policy shows. Raises NotPermitted for tables and columns that are not visible,
-    QueryRefused for everything else that is not one understood SELECT.
+    catalog: holds only what the policy shows. Raises NotPermitted for tables and columns that are not
+    visible, QueryRefused for everything else that is not one understood SELECT.
     """
     try:
         dialect = faithful_dialect(catalog.dialect)
@@ -93,9 +93,12 @@ def guard(sql: str, catalog: Catalog, policy: AccessPolicy = AccessPolicy()) -> 
     except ParseError as error:
         raise QueryRefused(_syntax_message(error, sql)) from None
     except SqlglotError as error:
-        raise QueryRefused(f"the query cannot be read: {_line(str(error))}; write one plain SELECT") from None
+        reason = _line(str(error).partition("\n")[0])
+        raise QueryRefused(f"the query cannot be read: {reason}; write one plain SELECT") from None
     except Exception as error:  # fail closed: a fault in the parser must not become a hole
-        raise QueryRefused(f"the query is not understood ({type(error).__name__}); write it more simply") from error
+        raise QueryRefused(
+            f"the query is not understood ({type(error).__name__}); write it more simply"
+        ) from error
     return Guarded(text, tuple(dict.fromkeys(use.table.name for use in resolver.uses)), _is_ordered(tree))
 
 
@@ -112,7 +115,9 @@ def _parse(sql: str, dialect: Dialect) -> exp.Expr:
     if not first:
         raise QueryRefused("the query is empty; write SELECT ... FROM ...")
     if first not in _STARTS:
-        raise QueryRefused(f"only one SELECT statement runs here, not {_line(first)}; ask for rows with SELECT ... FROM ...")
+        raise QueryRefused(
+            f"only one SELECT statement runs here, not {_line(first)}; ask for rows with SELECT ... FROM ..."
+        )
     if any(t.token_type == TokenType.SEMICOLON != after.token_type for t, after in pairwise(tokens)):
         raise QueryRefused("only one statement runs at a time; send what follows the ';' on its own")
     statements = [s for s in dialect.parser().parse(tokens, sql) if s and not isinstance(s, exp.Semicolon)]
@@ -124,14 +129,18 @@ def _parse(sql: str, dialect: Dialect) -> exp.Expr:
 def _check_size(tokens: list[Token]) -> None:
     """Refuse early what would cost the parser long."""
     if len(tokens) > MAX_TOKENS:
-        raise QueryRefused(f"the query has more than {MAX_TOKENS} words and signs; write a shorter one, with WITH or JOIN")
+        raise QueryRefused(
+            f"the query has more than {MAX_TOKENS} words and signs; write a shorter one, with WITH or JOIN"
+        )
     depth = chained = 0
     for index, token in enumerate(tokens):
         if token.token_type in _OPENING:
             depth += 1
             chained += index > 1 and tokens[index - 2].token_type == TokenType.DOT
             if depth > MAX_NESTING:
-                raise QueryRefused(f"the query nests more than {MAX_NESTING} brackets; write it in fewer levels")
+                raise QueryRefused(
+                    f"the query nests more than {MAX_NESTING} brackets; write it in fewer levels"
+                )
         elif token.token_type in _CLOSING:
             depth -= 1
     if chained * len(tokens) > MAX_CHAINING:
@@ -152,7 +161,8 @@ def _syntax_message(error: ParseError, sql: str) -> str:
     detail = error.errors[0] if error.errors else {}
     near, line, column = detail.get("highlight"), detail.get("line"), detail.get("col")
     place = f" near {_line(str(near))!r} (line {line}, column {column})" if near else ""
-    return f"syntax error{place}: {_line(str(detail.get('description') or error))}; {hint}"
+    what = str(detail.get("description") or "").split("<class")[0].strip() or "something is missing"
+    return f"syntax error{place}: {_line(what)}; {hint}"
 
 
 def _line(text: str) -> str:

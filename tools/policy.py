@@ -1,11 +1,12 @@
 """What one caller may read: allowed and hidden tables, hidden columns, row filters.
 
-The policy is data. The catalog is filtered by it, the guard rewrites SQL by it, and both ask the same questions
-(`sees_table`, `sees_column`, `row_filter`). Names are compared without regard to case; patterns are shell globs
-(`*`, `?`, `[abc]`), and a name equal to the pattern always matches.
+The policy is data. The catalog is filtered by it, the guard rewrites SQL by it, and both ask the same
+questions (`sees_table`, `sees_column`, `row_filter`). Names are compared without regard to case; patterns
+are shell globs (`*`, `?`, `[abc]`), and a name equal to the pattern always matches.
 
 A view can show what a policy hides: its text is the owner's, and no row filter reaches into it. The catalog
-therefore leaves out views that read anything restricted (view_rights.py), unless `names_table` holds for them.
+therefore leaves out views that read anything restricted (view_rights.py), unless `names_table` holds for
+them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class AccessPolicy(BaseModel):
     def _filters_are_written(cls, filters: dict[str, str]) -> dict[str, str]:
         for table, condition in filters.items():
             if not condition.strip():
-                raise ValueError(f"row_filters[{table!r}] is empty: write a SQL condition, or leave the table out")
+                raise ValueError(
+                    f"row_filters[{table!r}] is empty: write a SQL condition, or leave the table out"
+                )
         return filters
 
     def sees_table(self, name: str) -> bool:
@@ -79,7 +82,11 @@ class AccessPolicy(BaseModel):
     def row_filter(self, table: str) -> str | None:
         """The condition on the rows of that table, or None. Several matching patterns all have to hold."""
         conditions = [sql for pattern, sql in self.row_filters.items() if _matches(table, (pattern,))]
-        return " AND ".join(f"({sql})" for sql in conditions) if len(conditions) > 1 else next(iter(conditions), None)
+        return (
+            " AND ".join(f"({sql})" for sql in conditions)
+            if len(conditions) > 1
+            else next(iter(conditions), None)
+        )
 
     def restricts(self, table: str) -> bool:
         """Whether a visible table shows less than all its columns and rows."""

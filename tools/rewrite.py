@@ -1,10 +1,12 @@
 """Replace restricted tables in a query by subqueries that hold only what the policy lets the caller see.
 
-    FROM staff AS s     becomes     FROM (SELECT id, name FROM staff WHERE (region = 'EU')) AS s
+    FROM staff AS s     becomes     FROM (SELECT id, name FROM staff WHERE (region = 'EU') LIMIT ...) AS s
 
-Whatever reaches for the table then (`*`, `NATURAL JOIN`, `COLUMNS('.*')`, `to_json(s)`, `rowid`, a pattern in
-EXCLUDE) finds neither the hidden columns nor the other rows. Tables without restrictions stay as they are, in the
-catalog's own spelling and without their schema.
+Whatever reaches for the table then (`*`, `NATURAL JOIN`, `COLUMNS('.*')`, `to_json(s)`, `rowid`, a pattern
+in EXCLUDE) finds neither the hidden columns nor the other rows. The LIMIT (the greatest there is) beside a
+row filter keeps the engine from moving the caller's conditions below the filter: a cast that fails there
+would show a value of a hidden row in its message, as DuckDB does with filters that become anti joins. Tables
+without restrictions stay as they are, in the catalog's own spelling and without their schema.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from sqlglot.errors import SqlglotError
 from .dialects import faithful_dialect
 from .errors import SqlbergError
 from .policy import AccessPolicy
+from .resolver import TableUse
 from .schema import Table
-from .scopes import TableUse
 
+_ALL_ROWS = 2**63 - 1
 _KEPT = ("joins", "laterals", "pivots", "sample")
 
 
 def restrict(uses: Iterable[TableUse], policy: AccessPolicy, dialect: str) -> None:
-    """Rewrite, in place, every table use of one query. Raises SqlbergError when a row filter cannot be read."""
+    """Rewrite, in place, every table use of one query. Raises SqlbergError when a row filter cannot be
+    read."""
     for use in uses:
         if policy.restricts(use.table.name):
             _replace(use, policy, dialect)
@@ -53,6 +57,7 @@ def _replace(use: TableUse, policy: AccessPolicy, dialect: str) -> None:
     condition = policy.row_filter(table.name)
     if condition is not None:
         visible.set("where", exp.Where(this=exp.Paren(this=_condition(condition, table, dialect))))
+        visible.set("limit", exp.Limit(expression=exp.Literal.number(_ALL_ROWS)))
     alias = node.args.get("alias")
     if alias is None or alias.this is None:
         alias = exp.TableAlias(this=node.this, columns=alias.columns if alias else None)

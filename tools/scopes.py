@@ -1,13 +1,6 @@
-"""Resolve the names of a query: which table or common table expression each reference means, and every column.
+"""What names mean at one place of a query: its scope, and the columns that a SELECT puts out.
 
-A light walk of sqlglot's tree, scope by scope, that follows SQL's rules where they decide what is read, and is
-generous where they do not: aliases are visible in the whole SELECT, subqueries in FROM see their neighbours, and
-a source whose columns are not known (a table function, PIVOT, UNNEST) lets any name pass, for the engine to judge.
-
-That is safe because columns are not what protects: a table with hidden columns or rows is replaced by a subquery
-that does not have them (rewrite.py). Tables are exact: every reference is either a table of the catalog, or a
-common table expression, and the latter are renamed wherever the engine could take their name for a table, so that
-a difference between its scoping rules and ours ends in an error and never in a table.
+Pure data and rules; the walk that uses them is in resolver.py.
 """
 
 from __future__ import annotations
@@ -15,22 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from rapidfuzz import fuzz, process
 from sqlglot import exp
-
-from .cells import identifier, neutralise, shorten
-from .errors import NotPermitted, QueryRefused
-from .names import near_tables
-from .policy import AccessPolicy
-from .schema import Catalog, Table
-
-_ABSENT = "does not exist here or is not permitted"
-_SYSTEM = ("sqlite_", "duckdb_", "pragma_", "pg_", "information_schema")
-_HIDDEN_COLUMNS = {"duckdb": ("rowid",), "sqlite": ("rowid", "_rowid_", "oid", "rank")}
-"""Columns that tables have beside the declared ones (`rank`: of full-text search tables)."""
-
-_TABLE_ARGS = frozenset({"this", "db", "catalog", "alias", "joins", "pivots", "sample", "laterals", "ordinality"})
-_QUERY_NODES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
 
 _NAMING = {
     (exp.Alias, "alias"),
@@ -52,31 +30,25 @@ _NAMING = {
 """Where an identifier is a new name, a field or a collation, and not a column to be looked up."""
 
 
-@dataclass(frozen=True)
-class TableUse:
-    """One reference to a table of the catalog: the node, to be replaced or renamed."""
-
-    node: exp.Table
-    table: Table
-
-
 @dataclass
-class _CTE:
+class CommonTable:
+    """A common table expression: the name it runs under, and its columns (None: any)."""
+
     emitted: str
     columns: Collection[str] | None = None
 
 
 @dataclass
-class _Scope:
+class Scope:
     """What names mean at one place. `relations`: sources by lower-case alias, with columns (None: any)."""
 
-    parent: _Scope | None = None
-    ctes: dict[str, _CTE] = field(default_factory=dict)
+    parent: Scope | None = None
+    ctes: dict[str, CommonTable] = field(default_factory=dict)
     relations: dict[str, Collection[str] | None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
-    def chain(self) -> Iterable[_Scope]:
-        scope: _Scope | None = self
+    def chain(self) -> Iterable[Scope]:
+        scope: Scope | None = self
         while scope is not None:
             yield scope
             scope = scope.parent
@@ -93,7 +65,8 @@ class _Scope:
 
     def has_column(self, name: str) -> bool:
         return any(
-            name in scope.names or any(columns is None or name in columns for columns in scope.relations.values())
+            name in scope.names
+            or any(columns is None or name in columns for columns in scope.relations.values())
             for scope in self.chain()
         )
 
@@ -101,274 +74,28 @@ class _Scope:
         return any(name in scope.relations for scope in self.chain())
 
 
-class Resolver:
-    """Resolves one query; `uses` then holds its references to tables. Renames common table expressions in place."""
-
-    def __init__(self, catalog: Catalog, policy: AccessPolicy, sql: str) -> None:
-        self.uses: list[TableUse] = []
-        self._catalog = catalog
-        self._policy = policy
-        self._sql = sql
-        self._seen: set[int] = set()
-        self._renamed = 0
-
-    def resolve(self, tree: exp.Expr) -> None:
-        """Raises NotPermitted for a name that is not visible, QueryRefused for a source that is no table."""
-        self._query(tree, _Scope())
-        for table in tree.find_all(exp.Table):
-            if id(table) not in self._seen:
-                raise QueryRefused("a table stands where none is expected; write it in FROM")
-
-    # Queries: each returns the columns it puts out (None: not known) and the scope its ORDER BY sees.
-
-    def _query(self, node: exp.Expr, outer: _Scope) -> tuple[Collection[str] | None, _Scope]:
-        scope = _Scope(parent=outer, ctes=outer.ctes)
-        if with_ := node.args.get("with_"):
-            scope.ctes = self._with(with_, scope)
-        if isinstance(node, exp.Select):
-            columns = self._select(node, scope)
-        elif isinstance(node, exp.SetOperation):
-            left, left_scope = self._query(node.this, scope)
-            right, right_scope = self._query(node.expression, scope)
-            for inner in (left_scope, right_scope):
-                scope.names |= inner.names
-                for alias, names in inner.relations.items():
-                    scope.add(alias, names)
-            columns = None if left is None or right is None else {*left, *right}
-            self._rest(node, scope, columns, {"this", "expression", "with_"})
-        elif isinstance(node, exp.Subquery):
-            if isinstance(node.this, exp.Table):  # a join in parentheses
-                self._source(node.this, scope)
-                columns = _united(scope.relations.values())
-            else:
-                columns, inner = self._query(node.this, scope)
-                scope.names |= inner.names
-                scope.relations.update(inner.relations)
-            self._rest(node, scope, columns, {"this", "with_", "alias", "joins", "laterals", "pivots"})
-        elif isinstance(node, exp.Values):
-            columns = None
-            self._rest(node, scope, columns, {"alias", "pivots", "joins", "laterals"})
-        elif isinstance(node, exp.Pivot):
-            self._source(node.this, scope)
-            columns = None
-            self._rest(node, scope, columns, {"this", "with_"})
-        else:
-            raise QueryRefused("only a SELECT statement runs here; write SELECT ... FROM ...")
-        return columns, scope
-
-    def _rest(
-        self, node: exp.Expr, scope: _Scope, columns: Collection[str] | None, done: Collection[str]
-    ) -> None:
-        """Resolve what is left of a query (ORDER BY, LIMIT, ...), where its output columns are names, too."""
-        scope.add("", columns)
-        for key, value in node.args.items():
-            if key not in done:
-                self._walk(value, scope)
-
-    def _select(self, node: exp.Select, scope: _Scope) -> Collection[str] | None:
-        from_ = node.args.get("from_")
-        if from_:
-            self._source(from_.this, scope)
-        joins = node.args.get("joins") or []
-        for source in (*joins, *(node.args.get("laterals") or ())):
-            self._source(source, scope)
-        self._conditions(joins, scope)
-        for projection in node.expressions:
-            if isinstance(projection, exp.Alias):
-                scope.names.add(projection.alias.lower())
-        for key, value in node.args.items():
-            if key not in ("with_", "from_", "joins", "laterals"):
-                self._walk(value, scope)
-        return _output(node, scope)
-
-    def _with(self, with_: exp.With, scope: _Scope) -> dict[str, _CTE]:
-        """The common table expressions that the query below `with_` sees, by lower-case name."""
-        visible = dict(scope.ctes)
-        made = [(cte, _CTE(self._cte_name(cte.alias))) for cte in with_.expressions]
-        if self._catalog.dialect == "sqlite":  # they all see each other; DuckDB's see the earlier ones
-            visible.update((cte.alias.lower(), common) for cte, common in made)
-        for cte, common in made:
-            own = cte.alias.lower()
-            inner = dict(visible)
-            if with_.args.get("recursive"):
-                inner[own] = common
-            declared = {column.name.lower() for column in cte.args["alias"].columns}
-            common.columns = declared or None
-            columns, _ = self._query(cte.this, _Scope(parent=scope, ctes=inner))
-            common.columns = declared or columns
-            visible[own] = common
-            if common.emitted != cte.alias:
-                cte.args["alias"].set("this", exp.to_identifier(common.emitted, quoted=True))
-        return visible
-
-    def _cte_name(self, name: str) -> str:
-        """The name under which a common table expression runs: its own, unless a table might have it."""
-        restricted = self._policy.allow_tables is not None or bool(self._policy.hide_tables)
-        if not (restricted or name.lower() in self._catalog.by_name or name.lower().startswith(_SYSTEM)):
-            return name
-        self._renamed += 1
-        return f"{name}__with{self._renamed}"
-
-    # Sources: what stands in FROM.
-
-    def _source(self, node: exp.Expr, scope: _Scope) -> None:
-        if isinstance(node, exp.Join):
-            self._source(node.this, scope)
-            return
-        columns: Collection[str] | None = None
-        if isinstance(node, exp.Table):
-            columns = self._table(node, scope)
-        elif isinstance(node, (exp.Subquery, exp.Values)):
-            columns, inner = self._query(node, scope)
-            if isinstance(node.this, exp.Table) and not node.alias:
-                scope.relations.update(inner.relations)
-        elif isinstance(node, exp.Lateral) and isinstance(node.this, (exp.Subquery, exp.Unnest, exp.Anonymous)):
-            columns = self._query(node.this, scope)[0] if isinstance(node.this, exp.Subquery) else None
-            if not isinstance(node.this, exp.Subquery):
-                self._walk(list(node.this.args.values()), scope)
-        elif isinstance(node, exp.Unnest):
-            self._walk([value for key, value in node.args.items() if key != "alias"], scope)
-        else:
-            raise QueryRefused("FROM takes tables of this database and subqueries; write SELECT ... FROM table")
-        for pivot in node.args.get("pivots") or ():
-            columns = None
-            self._walk(list(pivot.args.values()), _Scope(parent=scope, relations={"": None}))
-        alias = node.args.get("alias")
-        if alias and alias.columns and columns is not None:
-            declared = [column.name.lower() for column in alias.columns]
-            columns = {*declared, *columns} if len(declared) < len(columns) else declared
-        name = node.alias_or_name.lower() if isinstance(node, exp.Table) else node.alias.lower()
-        scope.add(name, columns)
-        joins = node.args.get("joins") or []
-        for source in (*joins, *(node.args.get("laterals") or ())):
-            self._source(source, scope)
-        self._conditions(joins, scope)
-        self._walk(node.args.get("sample"), scope)
-
-    def _conditions(self, joins: list[exp.Join], scope: _Scope) -> None:
-        """What joins are made on; in SQLite it may speak of sources that come later."""
-        for join in joins:
-            self._walk([value for key, value in join.args.items() if key not in ("this", "using")], scope)
-
-    def _table(self, node: exp.Table, scope: _Scope) -> Collection[str] | None:
-        self._seen.add(id(node))
-        extra = [key for key, value in node.args.items() if value and key not in _TABLE_ARGS]
-        if extra:
-            raise QueryRefused(f"{extra[0]} of a table is not allowed here; write the table's name alone")
-        if isinstance(node.this, exp.Anonymous) and not node.args.get("db"):
-            self._walk(node.this.expressions, scope)
-            return None
-        if not isinstance(node.this, exp.Identifier) or node.args.get("catalog"):
-            raise NotPermitted(
-                f"{_shown(node.sql(comments=False))} {_ABSENT}; write the table's name alone"
-                f"{near_tables(self._catalog, node.name)}"
-            )
-        schema, name = node.db.lower(), node.name
-        common = scope.ctes.get(name.lower()) if not schema else None
-        if common is not None:
-            if common.emitted != name:
-                if not node.alias:
-                    node.set("alias", exp.TableAlias(this=node.this))
-                node.set("this", exp.to_identifier(common.emitted, quoted=True))
-            return common.columns
-        table = self._catalog.table(name) if schema in ("", "main") else None
-        if table is None or not self._policy.sees_table(table.name):
-            shown = _shown(f"{node.db}.{name}" if schema else name)
-            raise NotPermitted(f"table {shown} {_ABSENT}{near_tables(self._catalog, name)}")
-        self.uses.append(TableUse(node, table))
-        if self._policy.restricts(table.name):
-            return {c.name.lower() for c in table.columns if self._policy.sees_column(table.name, c.name)}
-        return {*table.by_name, *_HIDDEN_COLUMNS[self._catalog.dialect]}
-
-    # Expressions.
-
-    def _walk(self, value: object, scope: _Scope) -> None:
-        """Resolve the columns of an expression (or a list of them), and the queries inside it."""
-        stack: list[tuple[object, _Scope]] = [(value, scope)]
-        while stack:
-            node, here = stack.pop()
-            if isinstance(node, list):
-                stack.extend((item, here) for item in node)
-            elif isinstance(node, exp.Column):
-                self._column(node, here)
-                if isinstance(node.this, exp.Star):
-                    stack.append((node.this, here))
-            elif isinstance(node, exp.Identifier):
-                if not here.has(node.name.lower()):
-                    self._unknown_column(node, node.name, here)
-            elif isinstance(node, _QUERY_NODES):
-                self._query(node, here)
-            elif isinstance(node, exp.Expr):
-                if isinstance(node, exp.In) and node.args.get("field") and self._catalog.dialect == "sqlite":
-                    raise QueryRefused("write IN (SELECT ... FROM table) instead of IN table")
-                here = _inside(node, here)
-                bound = ("expressions",) if isinstance(node, exp.Lambda) else ()
-                bound = ("expression", "position") if isinstance(node, exp.Comprehension) else bound
-                for key, child in node.args.items():
-                    if key not in bound and not _names(node, key, child):
-                        stack.append((child, here))
-
-    def _column(self, node: exp.Column, scope: _Scope) -> None:
-        parts = [part.name.lower() for part in node.parts]
-        if isinstance(node.this, exp.Star):
-            parts.pop()
-            if not parts:
-                return
-        if len(parts) > 2 and parts[0] == "main" and not scope.has("main"):
-            node.set("db" if len(parts) == 3 else "catalog", None)
-            parts.pop(0)
-        if len(parts) == 1 or not scope.has_relation(parts[0]):
-            if not scope.has(parts[0]):  # a column, or a column whose fields follow
-                self._unknown_column(node.parts[0], parts[0], scope)
-            return
-        found = [s.relations[parts[0]] for s in scope.chain() if parts[0] in s.relations]
-        if not any(columns is None or parts[1] in columns for columns in found) and not scope.has_column(parts[0]):
-            self._unknown_column(node.this, parts[1], scope, table=parts[0])
-
-    def _unknown_column(self, part: exp.Expr, name: str, scope: _Scope, table: str | None = None) -> None:
-        if table is None and self._catalog.dialect == "sqlite" and self._in_double_quotes(part):
-            return  # SQLite takes it for a string, and so it stays: "Ann" means 'Ann'
-        sources = [s.relations for s in scope.chain()]
-        known = {
-            f"{identifier(alias)}.{identifier(column)}" if alias else identifier(column)
-            for relations in sources
-            for alias, columns in relations.items()
-            if table is None or alias == table
-            for column in columns or ()
-        }
-        near = process.extract(
-            name, {k: k.rsplit(".", 1)[-1] for k in known}, scorer=fuzz.WRatio, limit=3, score_cutoff=60
-        )
-        hint = f"; did you mean {' or '.join(hit[2] for hit in near)}?" if near else ""
-        shown = _shown(part.name if table is None else f"{table}.{part.name}")
-        raise NotPermitted(f"column {shown} {_ABSENT}{hint}")
-
-    def _in_double_quotes(self, part: exp.Expr) -> bool:
-        start = part.meta.get("start") if isinstance(part, exp.Identifier) else None
-        return start is not None and self._sql[start : start + 1] == '"'
-
-
-def _inside(node: exp.Expr, scope: _Scope) -> _Scope:
+def inside(node: exp.Expr, scope: Scope) -> Scope:
     """The scope inside a lambda or a list comprehension: with its parameters; else the same."""
     if isinstance(node, exp.Lambda):
-        return _Scope(parent=scope, ctes=scope.ctes, names={e.name.lower() for e in node.expressions})
+        return Scope(parent=scope, ctes=scope.ctes, names={e.name.lower() for e in node.expressions})
     if isinstance(node, exp.Comprehension):
         bound = (node.expression, node.args.get("position"))
-        return _Scope(parent=scope, ctes=scope.ctes, names={e.name.lower() for e in bound if e})
+        return Scope(parent=scope, ctes=scope.ctes, names={e.name.lower() for e in bound if e})
     return scope
 
 
-def _names(node: exp.Expr, key: str, child: object) -> bool:
+def is_naming(node: exp.Expr, key: str, child: object) -> bool:
+    """Whether `child`, under `key` of `node`, is an identifier (or several) that names no column."""
     first = child[0] if isinstance(child, list) and child else child
     return isinstance(first, exp.Identifier) and (type(node), key) in _NAMING
 
 
-def _output(node: exp.Select, scope: _Scope) -> Collection[str] | None:
+def output_columns(node: exp.Select, scope: Scope) -> Collection[str] | None:
     """Lower-case names of the columns that a SELECT puts out; None when they cannot all be told."""
     columns: set[str] = set()
     for projection in node.expressions:
         if isinstance(projection, exp.Star):
-            found = None if projection.args.get("rename") else _united(scope.relations.values())
+            found = None if projection.args.get("rename") else united(scope.relations.values())
         elif isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
             found = scope.relations.get(projection.table.lower())
         elif isinstance(projection, (exp.Alias, exp.Column)):
@@ -381,14 +108,11 @@ def _output(node: exp.Select, scope: _Scope) -> Collection[str] | None:
     return columns
 
 
-def _united(relations: Iterable[Collection[str] | None]) -> Collection[str] | None:
+def united(relations: Iterable[Collection[str] | None]) -> Collection[str] | None:
+    """The columns of all of them; None when those of one are not known."""
     columns: set[str] = set()
     for relation in relations:
         if relation is None:
             return None
         columns.update(relation)
     return columns
-
-
-def _shown(text: str) -> str:
-    return shorten(neutralise(text), 60)
