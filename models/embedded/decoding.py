@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .grammar import SketchError, classes, follow
-from .items import KEYWORD_IDS, KEYWORDS, START, Item, Token
+from .items import KEYWORD_IDS, KEYWORDS, LIKES, START, Item, Token
 from .prompt import Prompt
 
 if TYPE_CHECKING:
@@ -148,29 +148,38 @@ class _ClassMasks:
         return follow(tokens)
 
     def allowed(self, tokens: Sequence[Token], begin: Sequence[str], step: int) -> Tensor:
+        """True where the next token may be; never empty, since keywords that lead nowhere are left out."""
         allowed = frozenset({begin[step]}) if step < len(begin) else follow(tokens)
         if allowed is None:
             raise SketchError("a finished sketch was continued")
+        if "@value" not in self.members:
+            allowed -= _NEED_VALUE
+        listed = _listed(tokens)
+        if listed and len(listed) == len(self.members.get("@table", [])):
+            allowed -= {","}
         if allowed not in self.cache:
             mask = self.empty.clone()
             for name in allowed:
                 mask[[KEYWORD_IDS[name]] if name in KEYWORD_IDS else self.members.get(name, [])] = True
             self.cache[allowed] = mask
         mask = self.cache[allowed]
-        if "@table" in allowed:
-            mask = self._without_used(mask, tokens)
-        return mask if bool(mask.any()) else self._escape(allowed)
-
-    def _without_used(self, mask: Tensor, tokens: Sequence[Token]) -> Tensor:
-        """A FROM lists no table twice."""
-        mask = mask.clone()
-        for token in reversed(tokens):
-            if token == "from":
-                break
-            if isinstance(token, Item) and token.kind == "table":
-                mask[len(KEYWORDS) + self.prompt.items.index(token)] = False
+        if "@table" in allowed and listed:
+            mask = mask.clone()
+            mask[[len(KEYWORDS) + self.prompt.items.index(table) for table in listed]] = False
+        if not bool(mask.any()):
+            raise SketchError(f"the dialogue holds nothing of {sorted(allowed)}")
         return mask
 
-    def _escape(self, allowed: frozenset[str]) -> Tensor:
-        """Nothing in the prompt fits: the grammar's classes are empty here; say so rather than invent."""
-        raise SketchError(f"the dialogue holds nothing of {sorted(allowed)}")
+
+_NEED_VALUE = frozenset(LIKES)
+
+
+def _listed(tokens: Sequence[Token]) -> list[Item]:
+    """The tables of the FROM list that the tokens end in; a FROM lists no table twice."""
+    tables: list[Item] = []
+    for token in reversed(tokens):
+        if isinstance(token, Item) and token.kind == "table":
+            tables.append(token)
+        elif token != ",":
+            break
+    return tables

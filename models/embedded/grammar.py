@@ -24,7 +24,9 @@ Allowed = frozenset[str]
 
 MAX_DEPTH = 3
 
-OPERAND = frozenset({*AGGREGATES, "@column", "*"})
+ROW = frozenset({"@column"})
+AGGREGATED = frozenset(AGGREGATES)
+OPERAND = ROW | AGGREGATED | {"*"}
 LITERAL = frozenset({"@value", *CONSTANTS})
 ARITHMETIC = frozenset({"+", "-", "times", "/"})
 
@@ -87,7 +89,7 @@ def _query(depth: int, stop: str) -> Parser:
         token = yield OPERAND
     token = yield from _source(query, depth, stop)
     if token == "where":
-        query.where, token = yield from _conditions(depth, _after_where(stop))
+        query.where, token = yield from _conditions(depth, _after_where(stop), ROW)
     if token == "group":
         while token in ("group", ","):
             column = yield frozenset({"@column"})
@@ -95,7 +97,7 @@ def _query(depth: int, stop: str) -> Parser:
             query.group.append(column)
             token = yield frozenset({",", "having"}) | _after_group(stop)
         if token == "having":
-            query.having, token = yield from _conditions(depth, _after_group(stop))
+            query.having, token = yield from _conditions(depth, _after_group(stop), ROW | AGGREGATED)
     if token == "order":
         while token in ("order", ","):
             token = yield OPERAND
@@ -169,14 +171,17 @@ def _expression(token: Token, follow: Allowed) -> Generator[Allowed, Token, tupl
     return Expression(operand, function), token
 
 
-def _conditions(depth: int, after: Allowed) -> Generator[Allowed, Token, tuple[list[Predicate], Token]]:
+def _conditions(
+    depth: int, after: Allowed, operands: Allowed
+) -> Generator[Allowed, Token, tuple[list[Predicate], Token]]:
+    """`operands`: what may be compared; aggregates only in HAVING."""
     predicates: list[Predicate] = []
     connector = ""
     operators = frozenset({*COMPARISONS, *LIKES, "between", "in", "not_in", "is_null", "is_not_null"})
     nested = frozenset({"("}) if depth < MAX_DEPTH else frozenset()
     follow = after | {"and", "or"}
     while True:
-        token = yield frozenset({*AGGREGATES, "@column"})
+        token = yield operands
         left, token = yield from _expression(token, operators)
         operator = str(token)
         right: list[Token | Expression | Query] = []
@@ -191,7 +196,7 @@ def _conditions(depth: int, after: Allowed) -> Generator[Allowed, Token, tuple[l
             token = yield follow
         else:
             many = operator in ("in", "not_in")
-            token = yield nested | LITERAL if many else nested | LITERAL | OPERAND - {"*"}
+            token = yield nested | LITERAL if many else nested | LITERAL | operands
             if token == "(":
                 yield frozenset({"select"})
                 subquery, _ = yield from _query(depth + 1, ")")
