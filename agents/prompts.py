@@ -30,7 +30,7 @@ TABLES_LISTED = 60
 def instructions() -> str:
     """Rules and exemplars, the same for every database."""
     folder = resources.files(__package__ or "sqlberg.agents") / "prompts"
-    names = ("rules.md", "exemplar_count.md", "exemplar_join.md")
+    names = ("rules.md", "exemplar_join.md", "exemplar_value.md")
     return "\n\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
 
 

@@ -2,13 +2,14 @@
 
     python benchmarks/overhead.py [--quick]
 
-Both agents answer the same questions on the same SQLite file with a scripted model that takes no time: four tool
-calls, the last of which runs the same SQL, and closing words. Ours searches columns, values and a join path, and
-after the answer looks up what its literals and joins rest on and what its join does to rows. The recipe
-(`create_agent` with `SQLDatabaseToolkit`) does what its documented prompt asks: list the tables, read the schema of
-the relevant ones, check the query, run it. They take turns question by question, so that whatever else the machine
-does meets both. A step is one tool call with its model turn; a question's whole time, from the question to the
-answer, is shared among its four steps. Writes results/overhead.json; ends with one JSON object.
+Both agents answer the same questions on the same SQLite file with a scripted model that takes no time: four
+tool calls, the last of which runs the same SQL, and closing words. Ours searches columns, values and a join
+path, and after the answer looks up what its literals and joins rest on and what its join does to rows. The
+recipe (`create_agent` with `SQLDatabaseToolkit`) does what its documented prompt asks: list the tables, read
+the schema of the relevant ones, check the query, run it. They take turns question by question, so that
+whatever else the machine does meets both. A step is one tool call with its model turn; a question's whole
+time, from the question to the answer, is shared among its four steps. Writes results/overhead.json; ends with
+one JSON object.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ MOST_MS_A_STEP = 10.0
 QUESTION = "Sales by city above number"
 
 # LangChain's documented system prompt for this recipe, in short; a model that takes no time does not mind.
-RECIPE_PROMPT = "You are an agent designed to interact with a SQL database. Create a correct query, run it, answer."
+RECIPE_PROMPT = (
+    "You are an agent designed to interact with a SQL database. Create a correct query, run it, answer."
+)
 
 
 def statement(question: str) -> str:
@@ -168,7 +171,9 @@ def summary(times: list[tuple[float, float]]) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="30 questions instead of 200, results not written")
+    parser.add_argument(
+        "--quick", action="store_true", help="30 questions instead of 200, results not written"
+    )
     quick = parser.parse_args().quick
     figures = measure(30 if quick else 200)
     if not quick:

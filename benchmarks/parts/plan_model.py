@@ -1,4 +1,6 @@
-"""A chat model without latency that plays a plan of tool calls: what is left to measure is everything around it."""
+"""A chat model without latency that plays a plan of tool calls: what is left to measure is everything around
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ Plan = Callable[[str], Sequence[tuple[str, dict[str, Any]]]]
 
 
 class PlanModel(BaseChatModel):
-    """For a question, `plan` gives the tool calls, made one a turn; then the last observation's end is the answer.
+    """For a question, `plan` gives the tool calls, made one a turn; then the last observation's end is the
+    answer.
 
     Holds no state: what it says follows from the dialogue alone, so any number of threads may share it.
     """

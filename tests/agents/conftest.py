@@ -14,9 +14,10 @@ _SCHEMA = """
 CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, country TEXT, age INTEGER);
 INSERT INTO singer VALUES (1, 'Joe Sharp', 'Netherlands', 52), (2, 'Timbaland', 'United States', 32),
     (3, 'Justin Brown', 'France', 29), (4, 'Rose White', 'France', 41);
-CREATE TABLE concert (id INTEGER PRIMARY KEY, title TEXT, year INTEGER, singer_id INTEGER REFERENCES singer (id));
-INSERT INTO concert VALUES (1, 'Auditions', 2014, 2), (2, 'Super bootcamp', 2014, 3), (3, 'Home Visits', 2015, 2),
-    (4, 'Week 1', 2015, 4), (5, 'Week 2', 2015, NULL);
+CREATE TABLE concert (id INTEGER PRIMARY KEY, title TEXT, year INTEGER,
+    singer_id INTEGER REFERENCES singer (id));
+INSERT INTO concert VALUES (1, 'Auditions', 2014, 2), (2, 'Super bootcamp', 2014, 3),
+    (3, 'Home Visits', 2015, 2), (4, 'Week 1', 2015, 4), (5, 'Week 2', 2015, NULL);
 """
 
 

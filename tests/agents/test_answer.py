@@ -75,7 +75,14 @@ def test_values_become_what_json_knows(value: object, expected: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "![x](http://evil/?q=1)", "a|b", "`x`\n# y", "</tool_call>"],
+    [
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "![x](http://evil/?q=1)",
+        "a|b",
+        "`x`\n# y",
+        "</tool_call>",
+    ],
 )
 def test_data_in_markdown_is_inert(text: str) -> None:
     markdown = Answer("q", columns=("c",), rows=[(text,)]).to_markdown()
@@ -95,7 +102,16 @@ def test_a_code_block_cannot_be_closed_from_inside() -> None:
 
 def test_the_notes_show_thought_action_observation_and_answer_in_order() -> None:
     notes = steps_markdown(ANSWER)
-    parts = ["1. I look for the name.", '"name"', "t.name TEXT", "2. I count.", "```sql", "2 rows", "Answer:", "Two."]
+    parts = [
+        "1. I look for the name.",
+        '"name"',
+        "t.name TEXT",
+        "2. I count.",
+        "```sql",
+        "2 rows",
+        "Answer:",
+        "Two.",
+    ]
     positions = [notes.index(part) for part in parts]
     assert positions == sorted(positions)
 

@@ -23,7 +23,8 @@ def test_it_is_unknown_without_log_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubts", [Doubts(missing_literals=1), Doubts(unknown_joins=1), Doubts(inferred_joins=1), Doubts(empty=True)]
+    "doubts",
+    [Doubts(missing_literals=1), Doubts(unknown_joins=1), Doubts(inferred_joins=1), Doubts(empty=True)],
 )
 def test_every_doubt_lowers_it(doubts: Doubts) -> None:
     sure, doubted = confidence(Logprob(-1.0, 10), Doubts()), confidence(Logprob(-1.0, 10), doubts)
@@ -33,7 +34,8 @@ def test_every_doubt_lowers_it(doubts: Doubts) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [{}, {"logprobs": None}, {"logprobs": {"content": []}}, {"logprobs": {"content": [{"token": "x"}]}}]
+    "metadata",
+    [{}, {"logprobs": None}, {"logprobs": {"content": []}}, {"logprobs": {"content": [{"token": "x"}]}}],
 )
 def test_incomplete_log_probabilities_are_unknown(metadata: dict[str, object]) -> None:
     assert logprob_of(AIMessage("x", response_metadata=metadata)) is None
@@ -42,7 +44,11 @@ def test_incomplete_log_probabilities_are_unknown(metadata: dict[str, object]) -
 def test_a_literal_that_the_data_does_not_hold_halves_it(music: Database) -> None:
     def of(country: str) -> float | None:
         statement = f"SELECT count(*) FROM singer WHERE country = '{country}'"
-        return SqlAgent(music, ScriptedModel(script=[sql(statement, logprob=-0.1), words("x")])).ask("?").confidence
+        return (
+            SqlAgent(music, ScriptedModel(script=[sql(statement, logprob=-0.1), words("x")]))
+            .ask("?")
+            .confidence
+        )
 
     known, unknown = of("France"), of("Frankreich")
     assert known is not None

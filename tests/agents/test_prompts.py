@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from sqlberg.agents.prompts import database_section, instructions, prompt_for, system_prompt
-from sqlberg.tools.database import Database
+from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.schema import Catalog, Column, Join, Table
+from sqlberg.tools.toolbox import make_tools
 
 
 def table(name: str, rows: int | None = 1, key: tuple[str, ...] = (), is_view: bool = False) -> Table:
@@ -54,7 +58,9 @@ def test_rules_and_exemplars_fit_their_share_of_the_token_budget() -> None:
     assert len(instructions()) <= 1800 * 3.6
 
 
-def test_the_prompt_of_a_huge_database_is_cut_to_what_the_question_is_about(monkeypatch, music: Database) -> None:  # type: ignore[no-untyped-def]
+def test_the_prompt_of_a_huge_database_is_cut_to_what_the_question_is_about(
+    monkeypatch, music: Database
+) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr("sqlberg.agents.prompts.SECTION_CHARS", 10)
     prompt = prompt_for(music, "What are the names of the singers?")
     assert "\nsinger (4 rows)" in prompt
@@ -64,3 +70,15 @@ def test_tables_left_out_are_counted() -> None:
     assert "(3 more tables are not listed; search_column finds their columns)" in database_section(
         CATALOG, tables=["STADIUM"]
     )
+
+
+def test_the_exemplars_show_what_the_sample_database_really_answers() -> None:
+    with open_database("sample") as database:
+        tools = {tool.name: tool for tool in make_tools(database)}
+        calls = re.findall(r"^(\w+)\((.*)\)\n((?:(?!Thought|Answer).*\n)+)", instructions(), re.MULTILINE)
+        assert len(calls) == 6
+        for name, arguments, shown in calls:
+            given = {
+                key: json.loads(value) for key, value in re.findall(r"(\w+)=(\[.*?\]|\".*\"|\d+)", arguments)
+            }
+            assert tools[name].invoke(given) == shown.strip()

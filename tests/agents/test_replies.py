@@ -28,7 +28,9 @@ def test_content_given_as_blocks_is_read_as_text() -> None:
 
 
 def test_a_call_without_an_id_gets_one() -> None:
-    reply = read_reply(AIMessage("x", tool_calls=[{"name": "execute_sql", "args": {"sql": "SELECT 1"}, "id": None}]))
+    reply = read_reply(
+        AIMessage("x", tool_calls=[{"name": "execute_sql", "args": {"sql": "SELECT 1"}, "id": None}])
+    )
     assert reply.call is not None
     assert reply.call["id"]
 
@@ -37,7 +39,13 @@ def test_a_streamed_call_with_complete_arguments_is_a_call() -> None:
     chunk = AIMessageChunk(
         content="x",
         tool_call_chunks=[
-            {"name": "execute_sql", "args": '{"sql": "SELECT 1"}', "id": "a", "index": 0, "type": "tool_call_chunk"}
+            {
+                "name": "execute_sql",
+                "args": '{"sql": "SELECT 1"}',
+                "id": "a",
+                "index": 0,
+                "type": "tool_call_chunk",
+            }
         ],
     )
     reply = read_reply(chunk)
@@ -49,7 +57,13 @@ def test_a_streamed_call_with_broken_arguments_is_a_problem_though_langchain_com
     chunk = AIMessageChunk(
         content="x",
         tool_call_chunks=[
-            {"name": "execute_sql", "args": '{"sql": "SELECT 1', "id": "a", "index": 0, "type": "tool_call_chunk"}
+            {
+                "name": "execute_sql",
+                "args": '{"sql": "SELECT 1',
+                "id": "a",
+                "index": 0,
+                "type": "tool_call_chunk",
+            }
         ],
     )
     assert chunk.tool_calls[0]["args"] == {"sql": "SELECT 1"}  # what must not run

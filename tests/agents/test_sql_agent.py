@@ -120,7 +120,13 @@ def test_a_follow_up_question_sees_the_earlier_one_with_its_sql_and_result(music
     agent.ask("How many singers?", thread_id="ann")
     agent.ask("And above 40?", thread_id="ann")
     dialogue = asked(model)
-    assert dialogue[:5] == ["How many singers?", COUNT, "1 row, 1 column\ncount(*)\n4", "Four.", "And above 40?"]
+    assert dialogue[:5] == [
+        "How many singers?",
+        COUNT,
+        "1 row, 1 column\ncount(*)\n4",
+        "Four.",
+        "And above 40?",
+    ]
 
 
 def test_threads_do_not_see_each_other(music: Database) -> None:
@@ -166,7 +172,9 @@ def test_a_conversation_under_one_policy_is_not_seen_under_another(tmp_path: Pat
     with SqlAgent(tmp_path / "music.sqlite", ScriptedModel(script=echo), memory=memory) as agent:
         agent.ask("SELECT max(age) FROM singer", thread_id="ann")
     policy = AccessPolicy(hide_columns=("singer.age",))
-    with SqlAgent(tmp_path / "music.sqlite", ScriptedModel(script=echo), memory=memory, policy=policy) as agent:
+    with SqlAgent(
+        tmp_path / "music.sqlite", ScriptedModel(script=echo), memory=memory, policy=policy
+    ) as agent:
         assert agent.conversation("ann") == []
 
 
@@ -179,8 +187,10 @@ def test_a_thread_id_is_a_plain_name(music: Database, thread_id: str) -> None:
 
 
 def test_memory_that_cannot_be_written_is_refused_in_one_line(music: Database, tmp_path: Path) -> None:
-    (tmp_path / "talks.sqlite").write_text("this is no database, and longer than a header of SQLite needs to be")
-    with pytest.raises(SqlbergError, match="cannot be kept in talks.sqlite"):
+    (tmp_path / "talks.sqlite").write_text(
+        "this is no database, and longer than a header of SQLite needs to be"
+    )
+    with pytest.raises(SqlbergError, match=r"cannot be kept in talks\.sqlite"):
         SqlAgent(music, ScriptedModel(script=echo), memory=tmp_path / "talks.sqlite")
 
 
@@ -263,7 +273,9 @@ def test_the_policy_holds_for_the_agent(tmp_path: Path) -> None:
     write_sqlite(tmp_path / "music.sqlite")
     model = ScriptedModel(script=[sql("SELECT age FROM singer"), words("I may not.")])
     with (
-        open_database(tmp_path / "music.sqlite", policy=AccessPolicy(hide_columns=("singer.age",))) as database,
+        open_database(
+            tmp_path / "music.sqlite", policy=AccessPolicy(hide_columns=("singer.age",))
+        ) as database,
         SqlAgent(database, model) as agent,
     ):
         answer = agent.ask("How old?")
@@ -299,7 +311,9 @@ class Candidates(ScriptedModel):
         super().__init__(script=echo)
         self._statements = statements
 
-    def _generate(self, messages: list[BaseMessage], stop=None, run_manager=None, seed=None, temperature=None, **_):  # type: ignore[no-untyped-def, override]
+    def _generate(
+        self, messages: list[BaseMessage], stop=None, run_manager=None, seed=None, temperature=None, **_
+    ):  # type: ignore[no-untyped-def, override]
         from langchain_core.outputs import ChatGeneration, ChatResult
 
         done = messages[-1].type == "tool"

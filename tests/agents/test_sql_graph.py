@@ -22,7 +22,9 @@ COUNT = "SELECT count(*) FROM singer"
 ENDLESS = "SELECT count(*) FROM " + ", ".join(f"singer AS s{i}" for i in range(20))
 
 
-def ask(database: Database, model: ScriptedModel, question: str = "How many singers?", **budget: Any) -> Answer:
+def ask(
+    database: Database, model: ScriptedModel, question: str = "How many singers?", **budget: Any
+) -> Answer:
     graph = build_sql_graph(database, model, budget=Budget(**budget))
     return graph.invoke({"question": question}, {"recursion_limit": 200})["answer"]
 
@@ -60,7 +62,9 @@ def test_a_statement_that_failed_is_not_the_answer(music: Database) -> None:
 
 
 def test_an_error_is_shown_to_the_model_which_can_correct_itself(music: Database) -> None:
-    model = ScriptedModel(script=[sql("SELECT nam FROM singer"), sql("SELECT name FROM singer"), words("All.")])
+    model = ScriptedModel(
+        script=[sql("SELECT nam FROM singer"), sql("SELECT name FROM singer"), words("All.")]
+    )
     answer = ask(music, model)
     assert answer.steps[0].failed
     assert "name" in answer.steps[0].observation
@@ -68,10 +72,8 @@ def test_an_error_is_shown_to_the_model_which_can_correct_itself(music: Database
 
 
 def test_a_repeated_call_is_not_run_again_but_pointed_out(music: Database) -> None:
-    search = {"queries": ["age"]}
-    model = ScriptedModel(
-        script=[call("search_column", **search), call("search_column", **search), sql(COUNT), words("Four.")]
-    )
+    search = call("search_column", queries=["age"])
+    model = ScriptedModel(script=[search, search, sql(COUNT), words("Four.")])
     answer = ask(music, model)
     assert answer.steps[1].observation.startswith("Error: step 1 made exactly this call")
     assert answer.status == "answered"
@@ -106,12 +108,20 @@ def test_arguments_that_are_no_json_are_pointed_out(music: Database) -> None:
     broken = AIMessage(
         "Running.",
         invalid_tool_calls=[
-            {"type": "invalid_tool_call", "name": "execute_sql", "args": '{"sql": "SEL', "id": "x", "error": None}
+            {
+                "type": "invalid_tool_call",
+                "name": "execute_sql",
+                "args": '{"sql": "SEL',
+                "id": "x",
+                "error": None,
+            }
         ],
     )
     model = ScriptedModel(script=[broken, sql(COUNT), words("Four.")])
     answer = ask(music, model)
-    assert answer.steps[0].observation.startswith("Error: this call was not run: the arguments were not a JSON")
+    assert answer.steps[0].observation.startswith(
+        "Error: this call was not run: the arguments were not a JSON"
+    )
     assert answer.status == "answered"
 
 

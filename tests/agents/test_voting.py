@@ -25,9 +25,7 @@ def test_row_order_does_not_count_without_order_by() -> None:
 
 def test_row_order_counts_when_every_candidate_orders_its_rows() -> None:
     rows: Rows = [(1,), (2,)]
-    groups = group_by_result(
-        [candidate("a", rows, ordered=True), candidate("b", rows[::-1], ordered=True)]
-    )
+    groups = group_by_result([candidate("a", rows, ordered=True), candidate("b", rows[::-1], ordered=True)])
     assert len(groups) == 2
 
 
