@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..training.evaluation.runner import Answering
 
 _SHOWN_BAD_LINES = 5
+_TOLD_EVERY = 50  # questions, where there is no terminal for a bar
 
 
 def evaluate(
@@ -92,6 +93,7 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: in
 
     known = [folder.records[q.id] for q in dataset.questions if q.id in folder.records]
     right, done = sum(record.scores[HEADLINE] == 1 for record in known), len(known)
+    console = err()
     with progress_bar("Questions") as bar:
         task = bar.add_task("", total=len(dataset.questions), completed=done, note=_note(right, done))
 
@@ -99,6 +101,10 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: in
             nonlocal right, done
             right, done = right + (record.scores[HEADLINE] == 1), done + 1
             bar.update(task, completed=done, note=_note(right, done))
+            if bar.disable and done % _TOLD_EVERY == 0:
+                console.print(
+                    plain_text(f"{done} of {len(dataset.questions)} questions, {_note(right, done)}")
+                )
 
         return run(
             dataset,

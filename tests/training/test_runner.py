@@ -46,9 +46,9 @@ def make_dataset(folder: Path, golds: list[str | None]) -> Dataset:
     return load_dataset(folder)
 
 
-def saying(*sqls: str) -> Callable[[str, Database], Answer]:
+def saying(*sqls: str) -> Callable[[str, Database, threading.Event], Answer]:
     """Answers question i with the i-th SQL."""
-    return lambda question, database: Answer(question=question, sql=sqls[int(question[1:])])
+    return lambda question, database, cancel: Answer(question=question, sql=sqls[int(question[1:])])
 
 
 def evaluate(dataset: Dataset, answer: Any, folder: Path, **options: Any) -> list[Record]:
@@ -97,7 +97,7 @@ def test_an_ambiguous_gold_is_marked(tmp_path: Path) -> None:
 def test_tokens_calls_and_confidence_of_an_answer_are_recorded(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"])
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         return Answer(
             question,
             sql="SELECT 1",
@@ -115,7 +115,7 @@ def test_a_second_run_asks_nothing_again(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 3)
     first = evaluate(dataset, saying(*["SELECT 1"] * 3), tmp_path / "run")
 
-    def unwanted(question: str, database: Database) -> Answer:
+    def unwanted(question: str, database: Database, cancel: threading.Event) -> Answer:
         raise AssertionError(f"{question} was asked twice")
 
     assert evaluate(dataset, unwanted, tmp_path / "run") == first
@@ -125,7 +125,7 @@ def test_questions_run_concurrently_and_records_keep_their_order(tmp_path: Path)
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 4)
     together = threading.Barrier(4, timeout=30)
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         together.wait()  # breaks unless all four are asked at once
         return Answer(question, sql="SELECT 1")
 
@@ -170,7 +170,7 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
 def test_ten_failures_in_a_row_stop_the_run_and_stay_unfinished(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 20)
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         if question in ("q0", "q1"):
             return Answer(question, sql="SELECT 1")
         raise SqlbergError("no server answers")
@@ -184,7 +184,7 @@ def test_ten_failures_in_a_row_stop_the_run_and_stay_unfinished(tmp_path: Path) 
 def test_a_single_failure_is_recorded_with_its_cause(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 2)
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         if question == "q0":
             raise SqlbergError("the model said nothing")
         return Answer(question, sql="SELECT 1")
@@ -199,7 +199,7 @@ def test_a_single_failure_is_recorded_with_its_cause(tmp_path: Path) -> None:
 def test_a_programming_error_stops_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 2)
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         if question == "q1":
             raise TypeError("a bug")
         return Answer(question, sql="SELECT 1")
@@ -207,6 +207,23 @@ def test_a_programming_error_stops_the_run_and_keeps_what_was_finished(tmp_path:
     with pytest.raises(TypeError, match="a bug"):
         evaluate(dataset, answer, tmp_path / "run")
     assert len((tmp_path / "run" / RESULTS).read_text().splitlines()) == 1
+
+
+def test_an_interrupted_run_cancels_the_questions_under_way(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 2)
+    cancelled = threading.Event()
+
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
+        if question == "q0":
+            raise KeyboardInterrupt
+        if cancel.wait(30):
+            cancelled.set()
+        return Answer(question, sql="SELECT 1")
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, answer, tmp_path / "run", concurrency=2)
+    assert cancelled.is_set()
+    assert (tmp_path / "run" / RESULTS).read_text() == ""
 
 
 def test_an_unanswerable_question_has_no_gold_to_be_scored_against(tmp_path: Path) -> None:
@@ -224,7 +241,7 @@ from sqlberg.training.evaluation.dataset import load_dataset
 from sqlberg.training.evaluation.records import RunFolder
 from sqlberg.training.evaluation.runner import run
 
-def answer(question, database):
+def answer(question, database, cancel):
     time.sleep(0.05)
     return Answer(question, sql="SELECT 1")
 
@@ -250,7 +267,7 @@ def test_after_kill_9_nothing_finished_is_lost_or_repeated(tmp_path: Path) -> No
     finished = {json.loads(line)["id"] for line in results.read_bytes().split(b"\n")[:-1]}
     asked: list[str] = []
 
-    def answer(question: str, database: Database) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
         asked.append(question)
         return Answer(question, sql="SELECT 1")
 

@@ -2,7 +2,7 @@
 
     SCRIPTED_SQL="SELECT 1" python scripted_cli.py ARGUMENTS...
 
-The model runs that SQL once and then says "Done.".
+The model answers every question by running that SQL once and then saying "Done.".
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ scripted = importlib.import_module("scripted")
 
 
 def load(reference: str, **options: Any) -> Any:
-    replies = [scripted.sql(os.environ["SCRIPTED_SQL"]), scripted.words("Done.")]
-    return scripted.ScriptedModel(script=replies)
+    def reply(messages: list[Any]) -> Any:
+        asked = messages[-1].type == "human"
+        return scripted.sql(os.environ["SCRIPTED_SQL"]) if asked else scripted.words("Done.")
+
+    return scripted.ScriptedModel(script=reply)
 
 
 if __name__ == "__main__":

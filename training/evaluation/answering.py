@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -55,7 +56,7 @@ def answering(setup: Setup) -> Answering:
     chat_model = load_chat_model(setup.model, base_url=setup.base_url)
     budget = Budget(rounds=setup.rounds, seconds=setup.seconds)
 
-    def answer(question: str, database: Database, /) -> Answer:
+    def answer(question: str, database: Database, cancel: threading.Event, /) -> Answer:
         with SqlAgent(
             database,
             chat_model,
@@ -64,7 +65,7 @@ def answering(setup: Setup) -> Answering:
             seed=setup.seed,
             budget=budget,
         ) as agent:
-            return agent.ask(question)
+            return agent.ask(question, cancel=cancel)
 
     return answer
 

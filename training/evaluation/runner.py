@@ -36,9 +36,12 @@ FAILURES_IN_A_ROW = 10
 
 
 class Answering(Protocol):
-    """How a question is answered: any callable, called from several threads at once."""
+    """How a question is answered: any callable, called from several threads at once.
 
-    def __call__(self, question: str, database: Database, /) -> Answer: ...
+    cancel: set when the run is interrupted; the answer is then thrown away.
+    """
+
+    def __call__(self, question: str, database: Database, cancel: threading.Event, /) -> Answer: ...
 
 
 def run(
@@ -65,6 +68,9 @@ def run(
     for question in todo:
         pending.put(question)
 
+    def ask(text: str, database: Database) -> Answer:
+        return answer(text, database, course.stop)
+
     def work() -> None:
         while not course.stop.is_set():
             try:
@@ -72,7 +78,7 @@ def run(
             except queue.Empty:
                 return
             try:
-                course.settle(_evaluate(question, dataset.gold(question), answer, databases, limits))
+                course.settle(_evaluate(question, dataset.gold(question), ask, databases, limits))
                 databases.release(question.db_id)
             except BaseException as error:
                 course.abort(error)
@@ -168,12 +174,16 @@ class _OpenDatabases:
 
 
 def _evaluate(
-    question: Question, gold_sql: str | None, answer: Answering, databases: _OpenDatabases, limits: Limits
+    question: Question,
+    gold_sql: str | None,
+    ask: Callable[[str, Database], Answer],
+    databases: _OpenDatabases,
+    limits: Limits,
 ) -> Record:
     start = time.perf_counter()
     try:
         database = databases.get(question.db_id)
-        given = answer(question.question, database)
+        given = ask(question.question, database)
     except SqlbergError as error:
         return _failure(question, str(error), time.perf_counter() - start)
     seconds = time.perf_counter() - start

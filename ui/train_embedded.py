@@ -1,0 +1,51 @@
+"""`sqlberg train-embedded`: make the embedded model's weights from a folder of questions and databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import SqlbergError
+from .console import out, print_json
+from .options import JsonOption
+
+
+def train_embedded(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with questions.jsonl and databases/; its train split.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where trajectories, checkpoints and weights go.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each worker, at most.")] = 4000,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="End the training after so long (0: after --steps).")
+    ] = 0,
+    rows: Annotated[int, typer.Option(min=1, help="Examples in a step.")] = 16,
+    rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 4e-4,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train side by side.")] = 2,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of data order, augmentation and dropout.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the embedded model's weights: trajectories of the real tools, then training. Resumable.
+
+    Examples:
+
+      sqlberg train-embedded data/spider runs/embedded --minutes 120
+
+      sqlberg train-embedded data/spider runs/embedded --device cuda --workers 1 --rows 64
+    """
+    from ..training.embedded.recipe import prepare, run_training
+    from ..training.embedded.trainer import Settings
+
+    if not (data / "questions.jsonl").is_file() and not list((folder / "trajectories").glob("*.jsonl")):
+        raise SqlbergError(f"{data} holds no questions.jsonl: name a folder with questions and databases")
+    folder.mkdir(parents=True, exist_ok=True)
+    taught, passed = prepare(data, folder, workers)
+    settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
+    weights = run_training(folder, settings, workers, device)
+    if as_json:
+        print_json({"taught": taught, "passed_over": passed, "weights": str(weights)})
+        return
+    out().print(f"{taught} new trajectories, {passed} questions passed over; weights in {weights}")
