@@ -56,10 +56,10 @@ NUMBER_WORDS = {
     )
 } | {"once": 1, "twice": 2, "hundred": 100, "thousand": 1000, "million": 1_000_000}
 STOP_WORDS = frozenset(
-    """a an the of in on at to for from by with and or is are was were be been do does did have has had that this
-    these those it its their there which who whom whose what when where how many much all each every any some me
-    show list give find tell return display please not no than more less most least as also both between per name
-    names id ids number""".split()
+    """a an the of in on at to for from by with and or is are was were be been do does did have has had that
+    this these those it its their there which who whom whose what when where how many much all each every any
+    some me show list give find tell return display please not no than more less most least as also both
+    between per name names id ids number""".split()
 )
 
 

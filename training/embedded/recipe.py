@@ -1,11 +1,10 @@
 """The whole recipe of the embedded weights: trajectories, training, packaging. Resumable at every point.
 
-    python -m sqlberg.training.embedded.recipe DATA FOLDER
+    sqlberg train-embedded DATA FOLDER
 
 DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read); FOLDER takes
 `trajectories/DB.jsonl`, the workers' checkpoints, `log.jsonl` and, in the end, `weights/`. A second call
-goes on where the first was stopped. On a machine that holds only FOLDER, `--skip-prepare` trains from the
-trajectories there.
+goes on where the first was stopped; on a machine that holds only FOLDER it trains by the trajectories there.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ import multiprocessing
 import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from rich.progress import track
+from rich.progress import Progress, TextColumn, track
 
+from ...errors import SqlbergError
 from ...models.embedded.prompt import spoken
 from .batches import Example, readable
 from .start import minilm_folder
@@ -37,7 +37,7 @@ def prepare(data: Path, folder: Path, workers: int = 2) -> tuple[int, int]:
     """
     by_database: dict[str, list[dict[str, Any]]] = {}
     for name in ("questions.jsonl", "questions_reworded_train.jsonl"):
-        if not (data / name).exists():
+        if not (data / name).is_file():
             continue
         for line in (data / name).read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
@@ -115,33 +115,23 @@ def run_training(folder: Path, settings: Settings, workers: int, device: str) ->
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    _watch(processes, folder / "log.jsonl", settings)
     if any(process.exitcode for process in processes):
-        raise SystemExit("a training worker stopped early; run the same command again to go on")
+        raise SqlbergError("a training worker stopped early: run the same command again to go on")
     return folder / "weights"
 
 
-def main(
-    data: Annotated[Path, typer.Argument(help="Folder with questions.jsonl and databases/")],
-    folder: Annotated[Path, typer.Argument(help="Where trajectories, checkpoints and weights go")],
-    steps: int = Settings.steps,
-    rows: int = Settings.rows,
-    rate: float = Settings.rate,
-    minutes: Annotated[float, typer.Option(help="Length of the training, when `steps` take longer")] = 0.0,
-    workers: int = 2,
-    device: str = "cpu",
-    skip_prepare: bool = False,
-    seed: int = Settings.seed,
-) -> None:
-    """Make the embedded model's weights."""
-    if not skip_prepare:
-        taught, passed = prepare(data, folder, workers)
-        typer.echo(f"{taught} trajectories written, {passed} questions passed over")
-    settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
-    weights = run_training(folder, settings, workers, device)
-    typer.echo(f"weights in {weights}")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+def _watch(processes: Sequence[BaseProcess], log: Path, settings: Settings) -> None:
+    """A progress bar, fed from the log, until the last process ends."""
+    columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]}"))
+    with Progress(*columns) as progress:
+        task = progress.add_task("Training", total=1.0, loss="…")
+        while any(process.is_alive() for process in processes):
+            processes[0].join(timeout=2)
+            lines = log.read_text().splitlines()[-20:] if log.exists() else []
+            if lines:
+                steps = [json.loads(line) for line in lines]
+                by_time = steps[-1]["seconds"] / (60 * settings.minutes) if settings.minutes else 0.0
+                loss = sum(step["loss"] for step in steps) / len(steps)
+                done = max(by_time, steps[-1]["step"] / settings.steps)
+                progress.update(task, completed=min(done, 1.0), loss=f"{loss:.2f}")

@@ -128,7 +128,7 @@ def train(
             if workers > 1:
                 _average(network, workers)
         if worker == 0:
-            _log(folder, step, float(loss), float(norm), rate, clock.spent())
+            _log(folder, step, float(loss.detach()), float(norm.detach()), rate, clock.spent())
         if step % settings.save_every == 0 or clock.over(step):
             _checkpoint(folder, worker, network, optimiser, step, clock.spent())
             if worker == 0:
