@@ -82,6 +82,7 @@ class Database:
         self.name = engine.name
         self.dialect = engine.dialect
         self.policy = policy or AccessPolicy()
+        self._policy_digest = self.policy.digest()
         self.limits = limits or Limits()
         self.embedder = embedder
         self.progress = progress
@@ -102,13 +103,13 @@ class Database:
     @property
     def fingerprint(self) -> str:
         """Changes with the content and with the policy. Raises DatabaseOpenError when the file is gone."""
-        parts = f"{self._engine.version()}\0{self.policy.digest()}"
+        parts = f"{self._engine.version()}\0{self._policy_digest}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
     @property
     def cache_folder(self) -> Path:
         """The folder for what is computed about this database under this policy."""
-        return folder_for(self._cache_root, f"{self._engine.identity}\0{self.policy.digest()}")
+        return folder_for(self._cache_root, f"{self._engine.identity}\0{self._policy_digest}")
 
     @property
     def catalog(self) -> Catalog:

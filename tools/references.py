@@ -13,7 +13,7 @@ from pathlib import Path
 from .cache import cache_root, folder_for
 from .engines import Engine
 from .engines.files import FORMATS, DataFiles, find_tables, format_of
-from .engines.source_files import read_head
+from .engines.source_files import DuckDBFile, SQLiteFile, read_head
 from .errors import DatabaseOpenError
 
 _URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -45,9 +45,6 @@ def find_engine(reference: str | Path, cache_dir: Path | None = None) -> Engine:
 
 
 def _file(path: Path, shown: str, cache_dir: Path | None) -> Engine:
-    from .engines.duckdb_engine import DuckDBFile
-    from .engines.sqlite_engine import SQLiteFile
-
     if not path.is_file():
         raise DatabaseOpenError(f"{shown} is no regular file; name a database or data file")
     head = read_head(path, 16)
@@ -84,7 +81,6 @@ def _data_files(path: Path, root: Path, files: list[Path], cache_dir: Path | Non
 
 
 def _sample(cache_dir: Path | None) -> Engine:
-    from .engines.duckdb_engine import DuckDBFile
     from .sample import build_sample
 
     path = cache_root(cache_dir) / "sample" / "sample.duckdb"

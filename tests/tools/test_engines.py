@@ -11,10 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from sqlberg.tools.engines.duckdb_engine import DuckDBFile
 from sqlberg.tools.engines.messages import one_line
-from sqlberg.tools.engines.source_files import read_head, version_of
-from sqlberg.tools.engines.sqlite_engine import SQLiteFile
+from sqlberg.tools.engines.source_files import DuckDBFile, SQLiteFile, read_head, version_of
 from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused, SqlbergError
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.sandbox import Sandbox

@@ -20,8 +20,7 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from sqlberg.tools.engines.duckdb_engine import DuckDBFile
-from sqlberg.tools.engines.sqlite_engine import SQLiteFile
+from sqlberg.tools.engines.source_files import DuckDBFile, SQLiteFile
 from sqlberg.tools.errors import LimitExceeded, QueryCancelled, QueryError, QueryRefused
 from sqlberg.tools.frames import BrokenFrame, pack, unpack
 from sqlberg.tools.limits import Limits, Result
@@ -375,7 +374,7 @@ def test_a_dropped_sandbox_leaves_no_process(sqlite_file: Path) -> None:
 _SCRIPT = """
 import sys
 from pathlib import Path
-from sqlberg.tools.engines.sqlite_engine import SQLiteFile
+from sqlberg.tools.engines.source_files import DuckDBFile, SQLiteFile
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.sandbox import Sandbox
 sandbox = Sandbox(SQLiteFile(Path(sys.argv[1])), warm=1)

@@ -1,15 +1,14 @@
-"""The engines, one file each: how to open a database locked, and how to run one statement in it.
+"""The engines: how to open a database locked, and how to run one statement in it.
 
 An engine has two halves that meet only through a JSON dict, the spec:
 
-- `Engine` lives in the caller's process. It knows where the database is and notices when it changed; it never
-  opens it.
-- `Connection` lives in a sandbox child (tools/worker.py). It opens the spec read-only and locked, and runs
-one
-  statement at a time. `connect` finds it by the spec's "engine".
+- `Engine` lives in the caller's process (source_files.py, files.py). It knows where the database is and
+  notices when it changed; it never opens it.
+- `Connection` lives in a sandbox child (duckdb_engine.py, sqlite_engine.py). It opens the spec read-only and
+  locked, and runs one statement at a time. `connect` finds it by the spec's "engine".
 
-A server database joins by adding one file here with both halves and one line to `_CONNECTIONS`. The
-schema, too, is read through a `Connection`, by trusted statements of our own (tools/catalog.py).
+A server database joins by one file here with both halves and one line in `_CONNECTIONS`. The schema, too, is
+read through a `Connection`, by trusted statements of our own (tools/schema_reading.py).
 """
 
 from __future__ import annotations

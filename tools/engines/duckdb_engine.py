@@ -1,6 +1,6 @@
 """DuckDB, locked: the file is opened read-only, and SQL reaches no other file, network, extension or setting.
 
-What is covered: the six settings below refuse every file and network function, COPY, ATTACH, INSTALL, SET
+What is covered: the settings below refuse every file and network function, COPY, ATTACH, INSTALL, SET
 and the caller's Python variables (tried with DuckDB 2.0). Each statement runs on a fresh cursor, so that
 nothing temporary (views, macros, prepared statements, variables) survives it, and only a single SELECT is
 run at all.
@@ -14,14 +14,12 @@ and the address-space limit need not reserve stacks. Concurrency comes from seve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from . import EngineError
 from .messages import one_line
-from .source_files import version_of
 
 _LOCKED: dict[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -36,23 +34,6 @@ _LOCKED: dict[str, str] = {
 # PIVOT over values that must be looked up first is a "MULTI" statement (a lookup, then a SELECT).
 _READING = {"SELECT", "MULTI"}
 _READING_TRUSTED = _READING | {"EXPLAIN"}
-
-
-class DuckDBFile:
-    """A DuckDB file, seen from the caller's process."""
-
-    dialect = "duckdb"
-
-    def __init__(self, path: Path, *, name: str | None = None) -> None:
-        self.path = path
-        self.name = name or path.stem
-        self.identity = str(path)
-
-    def spec(self) -> dict[str, Any]:
-        return {"engine": "duckdb", "path": str(self.path)}
-
-    def version(self) -> str:
-        return version_of(self.path)
 
 
 class DuckDBConnection:

@@ -1,4 +1,4 @@
-"""Engine messages for people: one line, no file paths, no memory addresses, bounded in length."""
+"""Engine messages for people: one line, no file paths, bounded in length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at database files from the caller's process without ever disturbing them.
+"""Database files as the caller's process knows them: looked at without ever disturbing them.
 
 SQLite and DuckDB guard a file with POSIX locks, and a process loses all its locks on a file when it closes
 any descriptor of it: a caller who has the same database open for writing must not be disarmed by our look
@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from ..errors import DatabaseOpenError
 
@@ -22,6 +23,47 @@ _lock = threading.Lock()
 _kept: dict[
     tuple[int, int], int
 ] = {}  # (device, inode) of a file this process has open: our descriptor of it
+
+
+class DuckDBFile:
+    """A DuckDB file (an `Engine`). It is opened by duckdb_engine.py, in a child."""
+
+    dialect = "duckdb"
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.stem
+        self.identity = str(path)
+
+    def spec(self) -> dict[str, Any]:
+        return {"engine": "duckdb", "path": str(self.path)}
+
+    def version(self) -> str:
+        return version_of(self.path)
+
+
+class SQLiteFile:
+    """A SQLite file (an `Engine`). It is opened by sqlite_engine.py, in a child."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.stem
+        self.identity = str(path)
+
+    def spec(self) -> dict[str, Any]:
+        return {"engine": "sqlite", "path": str(self.path)}
+
+    def version(self) -> str:
+        """Covers the file and the write-ahead log beside it."""
+        version, log = version_of(self.path), beside(self.path, "-wal")
+        return version + version_of(log) if log.exists() else version
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The file that SQLite keeps beside a database file under its name with an ending."""
+    return path.with_name(path.name + ending)
 
 
 def version_of(path: Path) -> str:

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from . import EngineError
 from .messages import one_line
-from .source_files import version_of
+from .source_files import beside
 
 _MIB = 1 << 20
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
@@ -47,25 +47,6 @@ _FUNCTIONS = frozenset(
     """.split()
 )
 _TABLE_FUNCTIONS = frozenset({"json_each", "json_tree"})
-
-
-class SQLiteFile:
-    """A SQLite file, seen from the caller's process."""
-
-    dialect = "sqlite"
-
-    def __init__(self, path: Path, *, name: str | None = None) -> None:
-        self.path = path
-        self.name = name or path.stem
-        self.identity = str(path)
-
-    def spec(self) -> dict[str, Any]:
-        return {"engine": "sqlite", "path": str(self.path)}
-
-    def version(self) -> str:
-        """Covers the file and the write-ahead log beside it."""
-        version, log = version_of(self.path), _beside(self.path, "-wal")
-        return version + version_of(log) if log.exists() else version
 
 
 class SQLiteConnection:
@@ -159,10 +140,10 @@ def _open_flags(path: Path) -> str:
         raise sqlite3.DatabaseError("file is malformed: its end is missing")
     if head[18:19] != b"\x02":  # a rollback journal: reading takes a lock on the file and creates nothing
         return "mode=ro"
-    log = _beside(path, "-wal")
+    log = beside(path, "-wal")
     if not log.exists() or log.stat().st_size == 0:
         return "mode=ro&immutable=1"
-    if not _beside(path, "-shm").exists():
+    if not beside(path, "-shm").exists():
         raise sqlite3.OperationalError("unfinished write-ahead log")
     return "mode=ro&readonly_shm=1"
 
@@ -241,7 +222,3 @@ def _open_message(message: str) -> str:
     if "readonly" in lowered or "unable to open" in lowered:
         return "its last writer did not finish, or it may not be read: open it once with its own application"
     return one_line(message)
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
