@@ -1,8 +1,9 @@
 """Named numpy arrays and a little JSON in one file, written whole or not at all, read through a memory map.
 
-Layout: magic, length of the header, header (JSON: note, arrays with type, shape and place), arrays aligned to 64
-bytes. The header holds a CRC-32 of the arrays and its own is beside it, so a damaged, half-written or foreign file
-is told apart from a good one when it is opened. Nothing in the file is ever executed or unpickled.
+Layout: magic, length of the header, header (JSON: note, arrays with type, shape and place), arrays aligned
+to 64 bytes. The header holds a CRC-32 of the arrays and its own is beside it, so a damaged, half-written or
+foreign file is told apart from a good one when it is opened. Nothing in the file is ever executed or
+unpickled.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _bytes(array: np.ndarray) -> bytes | memoryview:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what killed writers of this file left behind (an hour ago or more: others may be writing now)."""
+    """Remove what killed writers left behind an hour ago or more (others may be writing now)."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:

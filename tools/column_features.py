@@ -1,9 +1,10 @@
 """How well each column fits a question by its words: one small feature matrix for the whole schema.
 
-Pure: a catalog and a query in, float32 [columns, features] out. Words that many columns share count less (inverse
-document frequency), and so do words that only repeat the table's name (`singer_name` in `singer`). Tables count as
-spoken of when their name or one of their columns is; join keys between such tables, and of a table that links two
-of them, are lifted, since the answer will need them though the question never names them.
+Pure: a catalog and a query in, float32 [features, columns] out. Words that many columns share count less
+(inverse document frequency), and so do words that only repeat the table's name (`singer_name` in `singer`).
+Tables count as spoken of when their name or one of their columns is; join keys between such tables, and of
+a table that links two of them, are lifted, since the answer will need them though the question never names
+them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .column_meaning import Meaning
 from .lexicon import CUES, STOP_WORDS
 from .schema import Catalog, Column
 from .schema_words import Vocabulary, WordLists
@@ -38,9 +40,12 @@ FEATURES = (
     "proper",  # a name or title, and the query holds a proper name
     "alone",  # no other column fits this column's words better
     "spoken",  # another column of its table fits the query
+    "meaning",  # cosine of the name and the query's best phrase (with an embedder)
+    "gist",  # cosine of name and table and the whole query (with an embedder)
 )
 MAX_WORDS = 63
 """Words of a query that are read: their places fit a 64-bit mask."""
+SOFT_FROM, SOFT_TRUST = 0.4, 0.9
 _DISPLAY = frozenset({"name", "title", "label", "fullname"})
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 
@@ -66,14 +71,18 @@ class ColumnFeatures:
         self._samples = _samples(self.columns)
         self._mark_roles(catalog, names)
 
-    def of(self, query: str) -> np.ndarray:
-        """float32 [columns, len(FEATURES)], each 0 to 1."""
+    def of(self, query: str, meaning: Meaning | None = None) -> np.ndarray:
+        """float32 [len(FEATURES), columns], each 0 to 1; the last two are 0 without `meaning`."""
         tokens = words(query)[:MAX_WORDS]
         strength, places, cues = self._read(tokens)
         found, seen = strength[self._names.flat], places[self._names.flat]
         coverage = self._names.sums(found * self._weights) / self._full_weight
         whole = self._names.minima(found) > 0.5
         named = self._tables.sums(strength[self._tables.flat]) / np.maximum(self._tables.sizes, 1)
+        if meaning is not None:
+            # A name that means what the query says counts as found, if less surely than one spelled out.
+            coverage = np.maximum(coverage, _soft(meaning.columns))
+            named = np.maximum(named, _soft(meaning.tables))
         alone = self._alone(coverage * np.where(whole, 1.0, 0.5), self._names.masks(seen))
         of_table = named[self._table_of]
         spoken = self._best_of_table(coverage * alone)
@@ -97,11 +106,16 @@ class ColumnFeatures:
             self._display * near[self._table_of] * _has_proper_name(query),
             alone,
             spoken[self._table_of],
+            np.zeros(len(coverage)) if meaning is None else np.maximum(meaning.columns, 0),
+            np.zeros(len(coverage)) if meaning is None else np.maximum(meaning.whole, 0),
         )
-        return np.stack([np.asarray(feature, np.float32) for feature in features], axis=1)
+        out = np.empty((len(features), len(self.columns)), np.float32)
+        for row, feature in enumerate(features):
+            out[row] = feature
+        return out
 
     def _read(self, tokens: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per word of the vocabulary: how strongly the query has it, at which places (bits), and by which cue."""
+        """Per word of the vocabulary: how strongly the query has it, where (bits), and by which cue."""
         size = len(self._vocabulary.words)
         strength, cues = np.zeros(size, np.float32), np.zeros(size, np.float32)
         places = np.zeros(size, np.uint64)
@@ -158,7 +172,7 @@ class ColumnFeatures:
         return hits
 
     def _word_weights(self, names: Sequence[list[str]], table_names: Sequence[list[str]]) -> np.ndarray:
-        """float32 per flat position of the names: rare words more, words that repeat the table's name less."""
+        """float32 per flat position of the names: rare words more, words that repeat the table's less."""
         counts = Counter(word for name in names for word in {stem(word) for word in name})
         table_stems = [{stem(word) for word in name} for name in table_names]
         weights = []
@@ -195,6 +209,10 @@ class ColumnFeatures:
 
 
 _DISPLAY_STEMS = {stem(word) for word in _DISPLAY}
+
+
+def _soft(cosine: np.ndarray) -> np.ndarray:
+    return np.clip((cosine - SOFT_FROM) / (1 - SOFT_FROM), 0, 1) * SOFT_TRUST
 
 
 def _parts(name: str) -> list[str]:

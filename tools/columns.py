@@ -1,7 +1,8 @@
 """Column search: which columns does a word, a phrase or a whole question speak of?
 
-Lexical by itself (`column_features`), and semantic as well when an embedder is given. Not covered: synonyms without
-an embedder.
+By words alone (column_features.py), and by meaning too when an embedder is given (column_meaning.py). The
+score is a logistic regression over a handful of features; its weights are below, for all to read. Not
+covered: synonyms without an embedder.
 """
 
 from __future__ import annotations
@@ -13,20 +14,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .column_features import FEATURES, ColumnFeatures
+from .column_meaning import ColumnMeaning
 from .schema import Catalog, Column
 from .text import split_name, stem
 
 if TYPE_CHECKING:
     from .embedding import Embedder
 
-# Logistic weights of the features, fitted on Spider's train split (1 = a gold column of the question).
-# Spider has no comments: their weight is set by hand.
+# Fitted on Spider's train questions (1 = the gold SQL reads the column), the weights with an embedder on
+# their rewordings with synonyms as well. Spider's schemas have no comments: that weight is set by hand.
 WEIGHTS = {
     "coverage": 1.86, "whole": 0.21, "phrase": 1.24, "words": -1.69, "table": 1.65, "both": 1.49,
     "comment": 2.0, "value": 2.87, "cue": 0.75, "key": 0.0, "link": 1.48, "implied": 0.2, "bridge": 0.89,
-    "display": 0.51, "proper": 0.13, "alone": 0.81, "spoken": 0.24,
+    "display": 0.51, "proper": 0.13, "alone": 0.81, "spoken": 0.24, "bias": -4.75,
 }  # fmt: skip
-BIAS = -4.75
+WEIGHTS_WITH_MEANING = {
+    "coverage": 1.85, "whole": 0.06, "phrase": 1.19, "words": -2.78, "table": 1.13, "both": 1.25,
+    "comment": 2.0, "value": 2.51, "cue": 0.64, "key": 0.04, "link": 1.48, "implied": 0.07, "bridge": 0.71,
+    "display": 0.6, "proper": 0.12, "alone": 0.76, "spoken": 0.11, "meaning": 0.76, "gist": 2.05,
+    "bias": -5.14,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,38 +48,61 @@ class ColumnIndex:
     """Search over the columns of a catalog. Immutable after building; any number of threads may search."""
 
     def __init__(self, catalog: Catalog, embedder: Embedder | None = None) -> None:
-        self._words = ColumnFeatures(catalog)
-        self._columns = self._words.columns
-        self._weights = np.array([WEIGHTS[name] for name in FEATURES], np.float32)
-        self._names: dict[tuple[str, ...], list[int]] = {}
-        for i, column in enumerate(self._columns):
+        """With an embedder, the schema's distinct names are embedded here (once, with a CachedEmbedder)."""
+        self._features = ColumnFeatures(catalog)
+        self._meaning = ColumnMeaning(catalog, embedder) if embedder is not None else None
+        weights = WEIGHTS if embedder is None else WEIGHTS_WITH_MEANING
+        self._weights = np.array([weights.get(name, 0.0) for name in FEATURES], np.float32)
+        self._bias = weights["bias"]
+        self._columns = self._features.columns
+        self._of_table: dict[str, slice] = {}
+        start = 0
+        for table in catalog.tables:
+            self._of_table[table.name.lower()] = slice(start, start + len(table.columns))
+            start += len(table.columns)
+        self._named: dict[tuple[str, ...], list[int]] = {}
+        for number, column in enumerate(self._columns):
             for spelling in {_key(column.name), _key(f"{column.table} {column.name}")}:
-                self._names.setdefault(spelling, []).append(i)
+                self._named.setdefault(spelling, []).append(number)
 
     def search(self, query: str, *, tables: Sequence[str] | None = None, top_k: int = 5) -> list[ColumnHit]:
         """The best columns for a word, phrase or question, best first.
 
-        tables: only columns of these tables (any case). Columns whose name equals the query come first, and top_k
-        grows to their number. Columns that fit not at all are left out.
+        tables: only columns of these tables (any case). Columns whose name equals the query (alone, or after
+        its table's) come first, and top_k grows to their number.
         """
         if not self._columns or not query.strip():
             return []
-        scores = self.scores(query)
-        exact = self._names.get(_key(query), [])
-        scores[exact] = 1.0 + scores[exact]
-        allowed = np.ones(len(scores), bool)
+        fits = self._fits(query)
+        exact = np.zeros(len(fits), bool)
+        exact[self._named.get(_key(query), [])] = True
+        fits[exact] += 100.0
         if tables is not None:
-            wanted = {table.lower() for table in tables}
-            allowed = np.array([column.table.lower() in wanted for column in self._columns])
-        scores = np.where(allowed, scores, -1.0)
-        count = max(top_k, int(allowed[exact].sum()))
-        order = np.argsort(-scores, kind="stable")[:count]
-        return [ColumnHit(self._columns[i], float(min(scores[i], 1.0))) for i in order if scores[i] > 0]
+            outside = np.ones(len(fits), bool)
+            for table in tables:
+                outside[self._of_table.get(table.lower(), slice(0))] = False
+            fits[outside] = -np.inf
+            exact &= ~outside
+        count = min(max(top_k, int(exact.sum())), len(fits))
+        best = np.argpartition(-fits, count - 1)[:count]
+        best = best[np.lexsort((best, -fits[best]))]
+        return [
+            ColumnHit(self._columns[number], 1.0 if exact[number] else float(_logistic(fits[number])))
+            for number in best.tolist()
+            if np.isfinite(fits[number])
+        ]
 
     def scores(self, query: str) -> np.ndarray:
         """float32 [columns]: how well each column of the catalog, in its order, fits the query (0 to 1)."""
-        features = self._words.of(query)
-        return 1 / (1 + np.exp(-(features @ self._weights + BIAS)))
+        return _logistic(self._fits(query))
+
+    def _fits(self, query: str) -> np.ndarray:
+        meaning = self._meaning.of(query) if self._meaning is not None else None
+        return self._weights @ self._features.of(query, meaning) + self._bias
+
+
+def _logistic(fit: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-fit))
 
 
 def _key(name: str) -> tuple[str, ...]:

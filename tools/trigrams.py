@@ -1,55 +1,60 @@
 """An inverted index from letter trigrams to texts: which of a million short texts share most with a query?
 
-Pure numpy, built in one pass, a few bytes per letter, searched without touching the texts. Besides the trigrams
-(over UTF-8 bytes, so that a Chinese character is one): hashes of whole texts for exact look-ups, and hashes of
-short texts with one letter left out, because a slip in a word of six letters or fewer can spoil all its trigrams
-(the symmetric-delete idea of SymSpell, Garbe 2012).
+Pure numpy, built in one pass, a few bytes per letter, searched without touching the texts. Besides the
+trigrams (over UTF-8 bytes, so that a Chinese character is one): hashes of whole texts for exact look-ups,
+and hashes of short texts with one letter left out, because a slip in a word of six letters or fewer can
+spoil all its trigrams (the symmetric-delete idea of SymSpell, Garbe 2012).
 
 Texts are given in their `plain` form (text.py) and known by their number, 0 to n - 1, in the order given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
 SHORT = 6
 """Texts of at most this many characters are also indexed with each one left out."""
-POSTINGS_BUDGET = 400_000
+POSTINGS_BUDGET = 150_000
 """Postings read for one query: the rarest trigrams first, so frequent ones are left out of big indexes."""
 
-_CHUNK = 100_000
+_CHUNK = 50_000
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MASK = (1 << 64) - 1
 
 
-def build_trigrams(texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """The index of the texts, as named arrays."""
-    codes, counts, postings, sizes = [], [], [], []
-    for start in range(0, len(texts), _CHUNK):
-        chunk = texts[start : start + _CHUNK]
+def build_trigrams(texts: Iterable[str]) -> dict[str, np.ndarray]:
+    """The index of the texts, as named arrays. The texts are taken a chunk at a time and not kept."""
+    codes, counts, postings, sizes, hashes, shorts = [], [], [], [], [], []
+    start = 0
+    for chunk in _chunks(texts):
         code, number = _grams(chunk)
-        pairs = np.unique(code.astype(np.uint64) << np.uint64(32) | (number + start).astype(np.uint64))
-        found, count = np.unique((pairs >> np.uint64(32)).astype(np.uint32), return_counts=True)
+        pairs, _ = _counted(code.astype(np.uint64) << np.uint64(32) | (number + start).astype(np.uint64))
+        found, count = _runs((pairs >> np.uint64(32)).astype(np.uint32))
         numbers = (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         codes.append(found)
         counts.append(count)
         postings.append(numbers)
         sizes.append(np.bincount(numbers - np.uint32(start), minlength=len(chunk)).astype(np.uint16))
+        hashes.append(hash_texts(chunk))
+        shorts.append(_short_forms(chunk, start))
+        start += len(chunk)
     all_codes, ends, merged = _merged(codes, counts, postings)
-    hashes = hash_texts(texts)
-    order = np.argsort(hashes, kind="stable")
-    short_hashes, short_numbers = _short_forms(texts)
+    every = _joined(hashes, np.uint64)
+    order = np.argsort(every, kind="stable")
+    short_hashes = _joined([forms for forms, _ in shorts], np.uint64)
+    short_order = np.argsort(short_hashes, kind="stable")
     return {
         "codes": all_codes,
         "ends": ends,
         "postings": merged,
-        "sizes": np.concatenate(sizes) if sizes else np.zeros(0, np.uint16),
-        "hashes": hashes[order],
+        "sizes": _joined(sizes, np.uint16),
+        "hashes": every[order],
         "hash_numbers": order.astype(np.uint32),
-        "short_hashes": short_hashes,
-        "short_numbers": short_numbers,
+        "short_hashes": short_hashes[short_order],
+        "short_numbers": _joined([owners for _, owners in shorts], np.uint32)[short_order],
     }
 
 
@@ -67,7 +72,7 @@ class Trigrams:
         return _equal_range(self._hashes, self._hash_numbers, hash_texts([text])[0])
 
     def near_short(self, text: str) -> np.ndarray:
-        """Numbers of short texts that one insertion, deletion, replacement or swap may turn into the query."""
+        """Numbers of short texts that one slip (a letter more, less, other, swapped) turns into it."""
         if len(text) > SHORT + 1 or len(text) < 2 or text.isdigit():
             return np.zeros(0, np.uint32)
         forms = hash_texts([text, *_left_out(text)])
@@ -98,17 +103,18 @@ class Trigrams:
             read += len(postings)
         if not kept:
             return np.zeros(0, np.uint32)
-        low = ranges[0][0]
-        shared = np.bincount(np.concatenate(kept) - np.uint32(low), minlength=1)
-        found = np.flatnonzero(shared >= max(1, min(len(kept) // 4, 3)))
-        counts, sizes = shared[found], self._sizes[found + low]
+        found, counts = _counted(np.concatenate(kept))
+        often = counts >= max(1, min(len(kept) // 4, 3))
+        found, counts = found[often], counts[often]
         # Alike in all (Dice), or one contained in the other: a part of a long value, a value in a long query.
-        dice = 2 * counts / (len(kept) + sizes)
-        score = np.maximum(dice, 0.7 * counts / np.minimum(len(kept), np.maximum(sizes, 3)))
+        sizes = self._sizes[found].astype(np.float32)
+        score = np.maximum(
+            2 * counts / (len(kept) + sizes), 0.7 * counts / np.minimum(len(kept), np.maximum(sizes, 3))
+        )
         if len(found) > limit:
             best = np.argpartition(-score, limit)[:limit]
             found, score = found[best], score[best]
-        return (found[np.argsort(-score, kind="stable")] + low).astype(np.uint32)
+        return found[np.argsort(-score, kind="stable")]
 
     def _list(self, place: int, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
         start = int(self._ends[place - 1]) if place else 0
@@ -118,6 +124,28 @@ class Trigrams:
         cuts = np.searchsorted(postings, np.array(ranges, np.uint32).ravel()).reshape(-1, 2)
         parts = [postings[a:b] for a, b in cuts.tolist() if b > a]
         return np.concatenate(parts) if parts else postings[:0]
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(texts)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, kind)
+
+
+def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values, ascending, and how often each occurs (sorting: far faster here than np.unique)."""
+    return _runs(np.sort(values))
+
+
+def _runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not len(ascending):
+        return ascending, np.zeros(0, np.int64)
+    heads = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    return ascending[heads], np.diff(np.r_[heads, len(ascending)])
 
 
 def hash_texts(texts: Sequence[str]) -> np.ndarray:
@@ -157,7 +185,7 @@ def _grams(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def _merged(
     codes: list[np.ndarray], counts: list[np.ndarray], postings: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One index from those of the chunks: within a trigram the chunks follow each other, so numbers ascend."""
+    """One index from those of the chunks; within a trigram they follow each other, so numbers ascend."""
     if not codes:
         return np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.uint32)
     every = np.unique(np.concatenate(codes))
@@ -177,26 +205,19 @@ def _merged(
     return every, ends, merged
 
 
-def _short_forms(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    hashes, numbers = [], []
-    for start in range(0, len(texts), _CHUNK):
-        forms: list[str] = []
-        owners: list[int] = []
-        for number, text in enumerate(texts[start : start + _CHUNK], start):
-            if 2 <= len(text) <= SHORT and not text.isdigit():
-                left = _left_out(text)
-                forms.extend(left)
-                owners.extend([number] * len(left))
-        hashes.append(hash_texts(forms))
-        numbers.append(np.array(owners, np.uint32))
-    if not hashes:
-        return np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    every, owner = np.concatenate(hashes), np.concatenate(numbers)
-    order = np.argsort(every, kind="stable")
-    return every[order], owner[order]
+def _short_forms(texts: Sequence[str], first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of the short texts with each character left out, and the numbers of the texts they are from."""
+    forms: list[str] = []
+    owners: list[int] = []
+    for number, text in enumerate(texts, first):
+        if 2 <= len(text) <= SHORT and not text.isdigit():
+            left = _left_out(text)
+            forms.extend(left)
+            owners.extend([number] * len(left))
+    return hash_texts(forms), np.array(owners, np.uint32)
 
 
-def _left_out(text: str) -> Iterable[str] | list[str]:
+def _left_out(text: str) -> list[str]:
     return list({text[:i] + text[i + 1 :] for i in range(len(text))})
 
 

@@ -1,8 +1,9 @@
 """Which columns are worth a value index, and their distinct values, read table by table within bounds.
 
-Kept: names, categories, codes, numbers and dates. Skipped: long free text, hashes and UUIDs, binary and nested
-columns. Categorical columns need no reading (their statistics hold all values), small tables are read whole in one
-statement, columns of bigger ones by SELECT DISTINCT. Everything is read under the policy's row filters.
+Kept: names, categories, codes, numbers and dates. Skipped: long free text, hashes and UUIDs, binary and
+nested columns. Categorical columns need no reading (their statistics hold all values), small tables are
+read whole in one statement, columns of bigger ones by SELECT DISTINCT. Everything is read under the
+policy's row filters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Figures of column search and value search: recall against gold SQL, answers after a typo, build and query times.
+"""Figures of column search and value search: recall against gold SQL, answers after a typo, build and query
+times.
 
-Pure functions over a catalog and an index; `benchmarks/tools.py` opens the databases, calls them and writes the
-results. Gold columns are those that sqlglot resolves in the gold SQL, join keys included; a literal counts when
-some visible column really stores it.
+Pure functions over a catalog and an index; `benchmarks/tools.py` opens the databases, calls them and writes
+the results. Gold columns are those that sqlglot resolves in the gold SQL, join keys included; a literal
+counts when some visible column really stores it.
 """
 
 from __future__ import annotations
