@@ -59,8 +59,10 @@ def forced_start(tokenizer: Any, tool_names: Sequence[str], choice: str) -> str:
             f'tool_choice={choice!r} needs a chat template with {OPENING} calls; use tool_choice="auto"'
         )
     only = choice if choice in tool_names else tool_names[0] if len(tool_names) == 1 else None
+    # Both starts end where tokenizers split words anyway: a trailing blank would be a token that the model
+    # never learned to go on from.
     start = f'{OPENING}\n{{"name": "'
-    return start if only is None else f'{start}{only}", "arguments": '
+    return start if only is None else f'{start}{only}", "arguments":'
 
 
 def _template(tokenizer: Any, *, with_tools: bool) -> str:

@@ -21,7 +21,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def taught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model that knows the dialogues of tiny.LESSONS by heart."""
-    return teach(build_tiny_model(tmp_path_factory.mktemp("taught-model")))
+    return teach(build_tiny_model(tmp_path_factory.mktemp("taught-model"), context=16_384))
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,21 @@ Skipped where vLLM is not installed; .ci/run installs it and runs these tests wi
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage
+from sqlberg.agents.budget import Budget
+from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.models.errors import ModelError, UnknownModel, explain
 from sqlberg.models.references import list_models, load_chat_model
 from sqlberg.models.transformers_chat import TransformersChatModel
 
-from .tiny import ANSWER, CALL, GREETING, THOUGHT, asked, execute_sql, observed
+from .tiny import ANSWER, CALL, GREETING, LIST, SYSTEM, THOUGHT, asked, execute_sql, observed
 from .vllm_server import VllmServer
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]  # the first test waits for the server
@@ -58,9 +62,8 @@ def test_bound_tools_are_called_and_their_observation_is_answered(served: Any) -
 
 def test_a_forced_tool_call_follows_the_tools_schema(served: Any) -> None:
     forced = served.bind_tools([execute_sql], tool_choice="execute_sql")
-    (call,) = forced.invoke([HumanMessage("Hello")]).tool_calls
-    assert call["name"] == "execute_sql"
-    assert isinstance(call["args"]["sql"], str)
+    (call,) = forced.invoke([SYSTEM, LIST]).tool_calls
+    assert (call["name"], call["args"]) == ("execute_sql", {"sql": "SELECT Name FROM singer"})
 
 
 def test_streamed_chunks_join_to_the_same_words_calls_and_usage(served: Any) -> None:
@@ -105,10 +108,23 @@ def test_a_name_that_is_not_served_and_a_conversation_too_long_are_one_line(
     with pytest.raises(UnknownModel, match="serves base; not 'nobody'"):
         load_chat_model("vllm:nobody", base_url=vllm_server.base_url)
     with pytest.raises(Exception, match="context length") as caught:
-        served.invoke("Hello " * 4000)
+        served.invoke("Hello " * 20_000)
     said = explain(caught.value, "vllm:base")
     assert isinstance(said, ModelError)
     assert "\n" not in str(said)
+
+
+def test_the_sql_agent_ends_in_an_answer_whatever_the_served_model_says(served: Any, tmp_path: Path) -> None:
+    # The model has never seen the agent's prompt, so its answer is no good; the dialogue still ends well.
+    path = tmp_path / "concert.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE singer (Singer_ID INTEGER PRIMARY KEY, Name TEXT)")
+        connection.execute("INSERT INTO singer VALUES (1, 'Joe Sharp'), (2, 'Rose White')")
+    with SqlAgent(path, model=served, budget=Budget(rounds=3, tokens=200_000)) as agent:
+        answer = agent.ask("How many singers are there?")
+    assert answer.status in ("answered", "partial", "failed")
+    assert answer.tokens.generated > 0
+    assert "Traceback" not in answer.text + answer.reason
 
 
 def test_the_list_of_models_names_what_the_server_serves(vllm_server: VllmServer) -> None:

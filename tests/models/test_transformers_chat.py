@@ -16,7 +16,7 @@ from sqlberg.models.loading import load_network
 from sqlberg.models.references import load_chat_model
 from sqlberg.models.transformers_chat import TransformersChatModel
 
-from .tiny import ANSWER, CALL, GREETING, THOUGHT, asked, execute_sql, observed
+from .tiny import ANSWER, CALL, GREETING, LIST, SYSTEM, THOUGHT, asked, execute_sql, observed
 
 QUESTIONS = [
     "How many singers are there?",
@@ -245,6 +245,13 @@ def test_a_forced_call_names_the_tool_and_what_is_cut_off_is_invalid(babbling: T
         assert not message.tool_calls
         assert [call["name"] for call in message.invalid_tool_calls] == ["execute_sql"]
     assert "cut off" in str(forced.invoke("Hello").invalid_tool_calls[0]["error"])
+
+
+def test_a_forced_call_of_a_model_that_knows_how_is_read(taught: TransformersChatModel) -> None:
+    for choice in ("execute_sql", "any"):
+        forced = taught.bind_tools([execute_sql], tool_choice=choice)
+        (call,) = forced.invoke([SYSTEM, LIST]).tool_calls
+        assert (call["name"], call["args"]) == ("execute_sql", {"sql": "SELECT Name FROM singer"})
 
 
 def test_tool_choice_none_hides_the_tools(taught: TransformersChatModel) -> None:

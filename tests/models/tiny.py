@@ -27,6 +27,8 @@ OBSERVATION = "1 row, 1 column\ncount(*)\n6"
 THOUGHT = "I count the rows of singer."
 ANSWER = "There are 6 singers."
 GREETING = "Good day, how are you today?"
+LIST = HumanMessage("List the singers.")
+WRITTEN_LIST = '{"name": "execute_sql", "arguments": {"sql": "SELECT Name FROM singer"}}'
 
 
 def asked() -> list[BaseMessage]:
@@ -43,6 +45,7 @@ def observed(call_id: str = "call_1") -> list[BaseMessage]:
 LESSONS: list[tuple[list[BaseMessage], bool, str]] = [
     (asked(), True, f"{THOUGHT}\n<tool_call>\n{WRITTEN_CALL}\n</tool_call>"),
     (observed(), True, ANSWER),
+    ([SYSTEM, LIST], True, f"<tool_call>\n{WRITTEN_LIST}\n</tool_call>"),
     ([HumanMessage("Hello")], False, GREETING),
 ]
 """(conversation, are the tools on offer, what the model then writes)."""

@@ -29,7 +29,7 @@ def find_vllm_python() -> str | None:
 class VllmServer:
     """A server process that serves `model` as `base` while the `with` block runs."""
 
-    def __init__(self, python: str, model: Path, *, context: int = 2048) -> None:
+    def __init__(self, python: str, model: Path, *, context: int = 16_384) -> None:
         self._python, self._model, self._context = python, model, context
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self.port = _free_port()
