@@ -181,7 +181,7 @@ def _read_column(found: re.Match[str], situation: Situation) -> None:
     notes = found["notes"] or ""
     if notes.startswith("values: "):
         column.values = tuple(_string(value) for value in STRING.findall(notes.split(" -- ")[0]))
-    column.is_date = bool(re.match(r"\d{4}-\d\d-\d\d", notes))
+    column.is_date = bool(re.match(r"'?\d{4}-\d\d-\d\d", notes))
     column.is_number = not column.is_date and bool(re.match(r"-?\d[\d.e+-]* to ", notes))
 
 

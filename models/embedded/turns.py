@@ -82,7 +82,7 @@ def execute(query: Query, sql: str, tries: int) -> Turn:
 def conclude(situation: Situation) -> Turn:
     """The closing words, from the last result."""
     rows = situation.observations[-1].splitlines()
-    found = re.match(r"([\d,]+) rows?, (\d+) columns?", rows[0]) if rows else None
+    found = re.match(r"([\d,]+)\+? rows?, (\d+) columns?", rows[0]) if rows else None
     if not found:
         return Turn("The query could not be run; the steps above say why.")
     count = int(found[1].replace(",", ""))
@@ -102,7 +102,7 @@ def conclude(situation: Situation) -> Turn:
 
 def ran(observation: str) -> bool:
     """Whether an execute_sql observation holds a result."""
-    return bool(re.match(r"[\d,]+ rows?, \d+ columns?", observation))
+    return bool(re.match(r"[\d,]+\+? rows?, \d+ columns?", observation))
 
 
 def describe(query: Query) -> str:
