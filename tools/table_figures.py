@@ -95,7 +95,7 @@ class _Frequent:
 
 @dataclass(frozen=True)
 class _Measure:
-    """How a table is measured: `everything` is all its rows if affordable, `sample` a query for some of them."""
+    """How a table is measured: `everything` is all its rows if affordable, `sample` asks for some of them."""
 
     read: Read
     source: Source
@@ -104,7 +104,13 @@ class _Measure:
 
     def columns(self, columns: Sequence[Column]) -> list[Column]:
         total, figures = self._figures(columns)
-        frequent = self._frequent(columns, figures)
+        sparse = [self._is_sparse(figure) for figure in figures]
+        frequent = self._frequent(columns, figures, [not one for one in sparse], sampled=True)
+        if any(sparse):  # their few values may all be outside the sample
+            found = self._frequent(columns, figures, sparse, sampled=False)
+            frequent = [
+                rare if one else common for one, rare, common in zip(sparse, found, frequent, strict=True)
+            ]
         settled = []
         for column, figure, common in zip(columns, figures, frequent, strict=True):
             null_share = 1 - figure.present / total if total else 0.0
@@ -122,6 +128,7 @@ class _Measure:
             distinct = self._distinct(column, figure, common, null_share)
             known = common.groups if distinct is None else max(distinct, common.groups)
             samples, complete = samples_of(common.values[:CATEGORIES], known)
+            complete = complete and (figure.present == 0 or common.groups > 0)
             statistics = Statistics(null_share, distinct, low, high, samples, complete)
             settled.append(replace(column, kind=kind, statistics=statistics))
         return self._with_checked_categories(self._with_numeric_range(settled, figures))
@@ -158,13 +165,19 @@ class _Measure:
             return False
         return self.source.dialect == "sqlite" or column.type.upper().startswith("VARCHAR")
 
-    def _frequent(self, columns: Sequence[Column], figures: Sequence[_Figure]) -> list[_Frequent]:
-        """The most frequent values of all columns in one statement."""
-        with_clause, source = self._source(sampled=True)
+    def _is_sparse(self, figure: _Figure) -> bool:
+        """Whether so few rows of a sampled table have a value that all of those can be looked at."""
+        return self.sample is not None and self.everything is not None and figure.present <= SAMPLE_ROWS // 10
+
+    def _frequent(
+        self, columns: Sequence[Column], figures: Sequence[_Figure], wanted: Sequence[bool], *, sampled: bool
+    ) -> list[_Frequent]:
+        """The most frequent values of the wanted columns in one statement."""
+        with_clause, source = self._source(sampled=sampled)
         typed = self.source.dialect == "duckdb"
         branches = []
         for number, (column, figure) in enumerate(zip(columns, figures, strict=True)):
-            if not figure.present or _is_opaque(column):
+            if not (wanted[number] and figure.present) or _is_opaque(column):
                 continue
             name = value = quoted(column.name)
             if (figure.longest or 0) > SAMPLE_CHARS:
@@ -197,8 +210,10 @@ class _Measure:
     ) -> int | None:
         if (figure.longest or 0) > SAMPLE_CHARS and frequent.groups < frequent.present:
             return None  # grouped by their beginnings only
-        if self.sample is None:
+        if self.sample is None or self._is_sparse(figure):
             return frequent.groups
+        if figure.present and not frequent.groups:
+            return figure.distinct
         present = round((1 - null_share) * (self.source.table.rows or 0))
         if self.source.table.primary_key == (column.name,):
             return present
