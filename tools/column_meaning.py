@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .embedding import encode_kept
 from .lexicon import STOP_WORDS
 from .schema import Catalog
 from .text import split_name
@@ -42,7 +44,7 @@ class Meaning:
 class ColumnMeaning:
     """The embedded schema. Immutable after building; thread-safe when the embedder is."""
 
-    def __init__(self, catalog: Catalog, embedder: Embedder) -> None:
+    def __init__(self, catalog: Catalog, embedder: Embedder, cache_dir: Path | None = None) -> None:
         self._embedder = embedder
         tables = [_spoken(table.name) for table in catalog.tables]
         names = [_spoken(column.name) for column in catalog.columns()]
@@ -50,7 +52,7 @@ class ColumnMeaning:
         for text in (*tables, *names):
             counts[text] = counts.get(text, 0) + 1
         kept = sorted(counts, key=lambda text: -counts[text])[:MOST_NAMES]
-        vectors = embedder.encode(kept)
+        vectors = encode_kept(embedder, kept, cache_dir)
         place = {text: i for i, text in enumerate(kept)}
         nowhere = len(kept)
         self._vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])

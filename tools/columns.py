@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,10 +48,12 @@ class ColumnHit:
 class ColumnIndex:
     """Search over the columns of a catalog. Immutable after building; any number of threads may search."""
 
-    def __init__(self, catalog: Catalog, embedder: Embedder | None = None) -> None:
-        """With an embedder, the schema's distinct names are embedded here (once, with a CachedEmbedder)."""
+    def __init__(
+        self, catalog: Catalog, embedder: Embedder | None = None, *, cache_dir: Path | None = None
+    ) -> None:
+        """With an embedder the schema's distinct names are embedded here, and kept in `cache_dir`."""
         self._features = ColumnFeatures(catalog)
-        self._meaning = ColumnMeaning(catalog, embedder) if embedder is not None else None
+        self._meaning = ColumnMeaning(catalog, embedder, cache_dir) if embedder is not None else None
         weights = WEIGHTS if embedder is None else WEIGHTS_WITH_MEANING
         self._weights = np.array([weights.get(name, 0.0) for name in FEATURES], np.float32)
         self._bias = weights["bias"]

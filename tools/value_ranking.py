@@ -19,6 +19,7 @@ from .trigrams import SHORT
 
 Match = Literal["exact", "similar", "partial", "within"]
 
+_CLOSE = 0.75
 _SHORTEST_PART = 3
 _SLIP_SCORE = {2: 0.62}
 _SLIP_SCORE_ELSE = 0.8
@@ -35,7 +36,9 @@ def resemblance(value: str, query: str, text: str) -> tuple[float, Match]:
     if len(asked) == len(words) and all(map(_same_word, asked, words)):
         return 0.95, "similar"
     alike, part = _alike(query, stored, asked, words), _part(asked, words)
-    return (0.94 * alike, "similar") if alike >= part else (0.93 * part, "partial")
+    # Nearly all letters alike: what is left out or added is a slip, though the rest counts as a part too.
+    kind: Match = "similar" if alike >= min(part, _CLOSE) else "partial"
+    return max(0.94 * alike, 0.93 * part), kind
 
 
 def _same_word(one: str, other: str) -> bool:
