@@ -206,7 +206,7 @@ class Database:
     def _build_columns(self, fingerprint: str) -> ColumnIndex:
         from .columns import ColumnIndex
 
-        return ColumnIndex(self._catalog.of(fingerprint), self.embedder)
+        return ColumnIndex(self._catalog.of(fingerprint), self.embedder, cache_dir=self._cache_root)
 
     def _build_values(self, fingerprint: str) -> ValueIndex:
         from .value_reading import INDEX_LIMITS
