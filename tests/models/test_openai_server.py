@@ -122,7 +122,7 @@ def test_the_sql_agent_ends_in_an_answer_whatever_the_served_model_says(served: 
         connection.execute("INSERT INTO singer VALUES (1, 'Joe Sharp'), (2, 'Rose White')")
     with SqlAgent(path, model=served, budget=Budget(rounds=3, tokens=200_000)) as agent:
         answer = agent.ask("How many singers are there?")
-    assert answer.status in ("answered", "partial", "failed")
+    assert (answer.sql, answer.status in ("abstained", "partial", "failed")) == ("", True)
     assert answer.tokens.generated > 0
     assert "Traceback" not in answer.text + answer.reason
 
