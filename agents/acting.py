@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import ToolMessage
 from langchain_core.messages.tool import ToolCall
-from langchain_core.tools import BaseTool
+from langchain_core.tools import StructuredTool, ToolException
+from pydantic import ValidationError
 
 from ..tools.cells import neutralise, shorten
-from ..tools.limits import Result
+from ..tools.limits import Limits, Result
 from ..tools.toolbox import make_tools
 from .answer import Step
 from .results import is_empty
@@ -56,32 +56,37 @@ class Executed:
     shown: str
 
 
+def tools_of(
+    database: Database, *, limits: Limits | None = None, cancel: threading.Event | None = None
+) -> list[StructuredTool]:
+    """The four tools over the database, as what they are: functions with a schema."""
+    return [
+        tool
+        for tool in make_tools(database, limits=limits, cancel=cancel)
+        if isinstance(tool, StructuredTool)
+    ]
+
+
 def run_call(
     database: Database,
+    tools: Sequence[StructuredTool],
     call: ToolCall,
     *,
     seconds: float,
     stop: threading.Event,
 ) -> Observation:
-    """Runs the call's tool. A query is cut off after `seconds` (or the database's own limit), or when `stop`
-    is set.
-    """
-    limits = dataclasses.replace(database.limits, seconds=max(0.05, min(database.limits.seconds, seconds)))
-    tools = {tool.name: tool for tool in make_tools(database, limits=limits, cancel=stop)}
-    tool = tools.get(call["name"])
+    """Runs the call's tool. A query is cut off after `seconds` (or the database's own limit), or `stop`."""
+    tool = next((tool for tool in tools if tool.name == call["name"]), None)
     if tool is None:
-        return Observation(_unknown_tool(call["name"], list(tools.values())), failed=True)
+        return Observation(_unknown_tool(call["name"], tools), failed=True)
+    if tool.name == "execute_sql":
+        limits = dataclasses.replace(
+            database.limits, seconds=max(0.05, min(database.limits.seconds, seconds))
+        )
+        tool = tools_of(database, limits=limits, cancel=stop)[-1]
     started = time.monotonic()
-    message: Any = tool.invoke(dict(call))
-    if not isinstance(message, ToolMessage):
-        raise TypeError(f"tool {tool.name} returned {type(message).__name__}, not a ToolMessage")
-    result = message.artifact if isinstance(message.artifact, Result) else None
-    return Observation(
-        str(message.text),
-        result,
-        failed=message.status == "error",
-        seconds=time.monotonic() - started,
-    )
+    text, result, failed = _called(tool, call["args"])
+    return Observation(text, result, failed, seconds=time.monotonic() - started)
 
 
 def executed(call: ToolCall, observation: Observation) -> Executed | None:
@@ -94,7 +99,7 @@ def executed(call: ToolCall, observation: Observation) -> Executed | None:
     return Executed(asked, sql, observation.result, observation.text)
 
 
-def unreadable(problem: str, call: ToolCall, tools: Sequence[BaseTool]) -> Observation:
+def unreadable(problem: str, call: ToolCall, tools: Sequence[StructuredTool]) -> Observation:
     """The observation for a call whose arguments could not be read."""
     known = next((tool for tool in tools if tool.name == call["name"]), None)
     usage = _usage(known) if known else ", ".join(_usage(tool) for tool in tools)
@@ -129,18 +134,38 @@ def suspicion(observation: Observation) -> str:
     )
 
 
+def _called(tool: StructuredTool, arguments: Mapping[str, Any]) -> tuple[str, Result | None, bool]:
+    """Text, rows and whether it failed, of a tool called with these arguments.
+
+    Does what `tool.invoke` does, with the tool's own schema and error texts, but for the callbacks of a tool
+    run, which take longer than most calls (the node is traced, with call and observation).
+    """
+    schema: Any = tool.args_schema
+    try:
+        given = schema.model_validate(arguments)
+        function: Any = tool.func
+        found = function(**{name: getattr(given, name) for name in schema.model_fields})
+    except ValidationError as error:
+        explain: Any = tool.handle_validation_error
+        return explain(error), None, True
+    except ToolException as error:
+        return str(error), None, True
+    if isinstance(found, tuple):
+        text, result = found
+        return text, result, False
+    return found, None, False
+
+
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
 
 
-def _unknown_tool(name: str, tools: Sequence[BaseTool]) -> str:
+def _unknown_tool(name: str, tools: Sequence[StructuredTool]) -> str:
     known = ", ".join(_usage(tool) for tool in tools)
-    return (
-        f"Error: there is no tool {shorten(neutralise(name), 60) or 'without a name'}; the tools are {known}"
-    )
+    return f"Error: there is no tool {shorten(neutralise(name), 60) or 'without name'}; the tools are {known}"
 
 
-def _usage(tool: BaseTool) -> str:
+def _usage(tool: StructuredTool) -> str:
     """`name(first, second)`: the tool with its required arguments."""
     schema: Any = tool.args_schema
     required = [name for name, field in schema.model_fields.items() if field.is_required()]

@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage
 
 from ..models.errors import one_line
 from ..tools.cells import cell
+from ..tools.errors import QueryCancelled
 from .acting import Executed
 from .answer import Answer, Logprob, Origin, Step
 from .budget import Budget, Spent
@@ -26,7 +27,7 @@ from .state import Ending
 if TYPE_CHECKING:
     from ..tools.database import Database
 
-GROUNDS_SECONDS = 5.0
+GROUNDS_SECONDS = 10.0
 _ROWS_IN_WORDS = 3
 
 
@@ -97,16 +98,18 @@ def _grounds(
     database: Database, best: Executed, *, seconds: float, cancel: threading.Event, explain: bool
 ) -> tuple[Grounds, tuple[str, ...]]:
     """What the SQL rests on, and a note when there was no time or way to find out."""
+
+    def look_up(stop: threading.Event) -> Grounds:
+        return grounds_of(database, best.sql, best.result, explain=explain, cancel=stop)
+
     try:
-        found = run_until(
-            lambda stop: grounds_of(database, best.sql, best.result, explain=explain, cancel=stop),
-            seconds=min(seconds, GROUNDS_SECONDS),
-            cancel=cancel,
-        )
-        return found, ()
+        # The look-ups bound themselves (tools/probe.py); only where less time is left may it run out.
+        if seconds > GROUNDS_SECONDS:
+            return look_up(cancel), ()
+        return run_until(look_up, seconds=seconds, cancel=cancel), ()
     except OutOfTime:
         note = "what the SQL rests on was not looked up: no time was left"
-    except Cancelled:
+    except (Cancelled, QueryCancelled):
         note = "what the SQL rests on was not looked up: the caller cancelled"
     except Exception as error:  # a fault in explaining an answer must not lose the answer
         note = f"what the SQL rests on could not be looked up: {one_line(error)}"

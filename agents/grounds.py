@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from ..tools.evidence import JoinEvidence, LiteralEvidence, gather_evidence
 from ..tools.joinhealth import join_health
 from ..tools.limits import Result
+from ..tools.query_shape import QueryShape
 from ..tools.schema import Catalog
+from ..tools.shape_reading import UnreadableQuery, query_shapes
 from .answer import Origin
 from .confidence import Doubts
 from .results import is_empty
@@ -51,8 +53,9 @@ def grounds_of(
     )
     if not explain:
         return Grounds(origin, guarded.ordered, doubts=Doubts(empty=is_empty(result.rows)))
-    evidence = gather_evidence(sql, database, cancel=cancel)
-    health = join_health(sql, database, cancel=cancel)
+    shapes = _shapes(sql, database)
+    evidence = gather_evidence(shapes, database, cancel=cancel)
+    health = join_health(shapes, database, cancel=cancel)
     origins = Counter(join.origin for join in evidence.joins)
     return Grounds(
         origin,
@@ -66,6 +69,14 @@ def grounds_of(
             empty=is_empty(result.rows),
         ),
     )
+
+
+def _shapes(sql: str, database: Database) -> Sequence[QueryShape] | str:
+    """The statement taken apart once for both checks; itself when it cannot be, which both then say."""
+    try:
+        return query_shapes(sql, database)
+    except UnreadableQuery:
+        return sql
 
 
 def schema_of(catalog: Catalog, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

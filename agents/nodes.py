@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -20,8 +21,7 @@ from langgraph.runtime import Runtime
 from ..errors import SqlbergError
 from ..models.errors import explain as explain_model_error
 from ..models.errors import one_line
-from ..tools.toolbox import make_tools
-from .acting import Observation, executed, repeated, run_call, suspicion, unreadable
+from .acting import Observation, executed, repeated, run_call, suspicion, tools_of, unreadable
 from .answer import Step
 from .budget import Budget, Spent
 from .conclusion import conclude
@@ -36,6 +36,8 @@ from .state import Asking, Ending, SqlState
 
 if TYPE_CHECKING:
     from ..tools.database import Database
+
+Done = TypeVar("Done")
 
 MOST_REPEATS = 2
 THOUGHT_CHARS = 400
@@ -56,7 +58,8 @@ class Nodes:
         self.budget = budget
         self.explain = explain
         self.model_name = model_name or type(model).__name__
-        self.tools = make_tools(database)
+        self.tools = tools_of(database)
+        self._warm: dict[str, str] = {}
         try:
             self.speaker = model.bind_tools(self.tools)
         except NotImplementedError:
@@ -82,10 +85,8 @@ class Nodes:
         if not question:
             return {**change, "ending": Ending("failed", "there is no question: ask something in words")}
         try:
-            prompt = run_until(
-                lambda stop: prompt_for(self.database, question),
-                seconds=spent.left(self.budget),
-                cancel=asking.cancel,
+            prompt = self._within(
+                "prompt", lambda stop: prompt_for(self.database, question), spent.left(self.budget), asking
             )
         except OutOfTime:
             return {**change, "ending": self._out_of_time()}
@@ -176,10 +177,11 @@ class Nodes:
             return again, None
         left = _at(state, "spent").left(self.budget)
         try:
-            observation = run_until(
-                lambda stop: run_call(self.database, call, seconds=left, stop=stop),
-                seconds=left,
-                cancel=asking.cancel,
+            observation = self._within(
+                call["name"],
+                lambda stop: run_call(self.database, self.tools, call, seconds=left, stop=stop),
+                left,
+                asking,
             )
         except OutOfTime:
             ending = self._out_of_time()
@@ -190,6 +192,22 @@ class Nodes:
             reason = f"{call['name']} failed: {one_line(error)}"
             return Observation(f"Error: {reason}", failed=True), Ending("failed", reason)
         return observation, None
+
+    def _within(
+        self, name: str, work: Callable[[threading.Event], Done], seconds: float, asking: Asking
+    ) -> Done:
+        """`work` of that name within `seconds`. Raises OutOfTime and Cancelled.
+
+        Its first time on a database may build a catalog or an index, for longer than there is time: it runs
+        apart and can be left behind. Later times take milliseconds, and queries keep to their limits and
+        `cancel` by themselves: a thread of its own would cost more than the work.
+        """
+        content = self.database.fingerprint
+        if self._warm.get(name) == content:
+            return work(asking.cancel)
+        done = run_until(work, seconds=seconds, cancel=asking.cancel)
+        self._warm[name] = content
+        return done
 
     def _notes(self, state: SqlState, reply: Reply, observation: Observation) -> tuple[list[str], int]:
         """What the model should know besides, and how often it has been sent back now."""

@@ -3,13 +3,14 @@
     python benchmarks/overhead.py [--quick]
 
 Both agents answer the same questions on the same SQLite file with a scripted model that takes no time: four
-tool calls, the last of which runs the same SQL, and closing words. Ours searches columns, values and a join
-path, and after the answer looks up what its literals and joins rest on and what its join does to rows. The
-recipe (`create_agent` with `SQLDatabaseToolkit`) does what its documented prompt asks: list the tables, read
-the schema of the relevant ones, check the query, run it. They take turns question by question, so that
-whatever else the machine does meets both. A step is one tool call with its model turn; a question's whole
-time, from the question to the answer, is shared among its four steps. Writes results/overhead.json; ends with
-one JSON object.
+tool calls, the last of which runs the same SQL, and closing words. Ours ("graph") searches columns, values
+and a join path. The recipe (`create_agent` with `SQLDatabaseToolkit`) does what its documented prompt asks:
+list the tables, read the schema of the relevant ones, check the query, run it. "graph_with_grounds" is ours
+as it is by default: after the answer it also looks up what literals and joins rest on and what the join does
+to rows, for which the recipe has no counterpart. They take turns question by question, so that whatever else
+the machine does meets all. A step is one tool call with its model turn; a question's whole time, from the
+question to the answer, is shared among its four steps. Writes results/overhead.json; ends with one JSON
+object. `ok`: both of ours cost at most 10 ms a step, and the graph no more than the recipe.
 """
 
 from __future__ import annotations
@@ -129,20 +130,21 @@ def measure(questions: int) -> dict[str, Any]:
                 return str(state["messages"][-1].text)
 
             runs: dict[str, Callable[[str], str]] = {
-                "ours": ask_ours,
-                "ours_without_explaining": ask_plain,
+                "graph": ask_plain,
+                "graph_with_grounds": ask_ours,
                 "recipe": ask_recipe,
             }
             times = take_turns(runs, questions)
     figures = {name: summary(seconds) for name, seconds in times.items()}
-    ours, theirs = figures["ours"]["median_ms_a_step"], figures["recipe"]["median_ms_a_step"]
+    graph, theirs = figures["graph"]["median_ms_a_step"], figures["recipe"]["median_ms_a_step"]
+    most = max(graph, figures["graph_with_grounds"]["median_ms_a_step"])
     return {
         "benchmark": "overhead",
         "questions": questions,
         "steps_a_question": STEPS,
         **figures,
-        "ours_over_recipe": round(ours / theirs, 3),
-        "ok": ours <= MOST_MS_A_STEP and ours <= theirs,
+        "graph_over_recipe": round(graph / theirs, 3),
+        "ok": most <= MOST_MS_A_STEP and graph <= theirs,
     }
 
 

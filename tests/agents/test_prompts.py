@@ -81,4 +81,4 @@ def test_the_exemplars_show_what_the_sample_database_really_answers() -> None:
             given = {
                 key: json.loads(value) for key, value in re.findall(r"(\w+)=(\[.*?\]|\".*\"|\d+)", arguments)
             }
-            assert tools[name].invoke(given) == shown.strip()
+            assert set(shown.splitlines()) <= set(tools[name].invoke(given).splitlines())
