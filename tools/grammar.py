@@ -75,6 +75,8 @@ def check_nodes(tree: exp.Expr, dialect: str) -> None:
         if kind not in KNOWN:
             words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
             raise QueryRefused(_INSTEAD.get(kind.__name__, f"{words} is not allowed in a query here"))
+        if kind is exp.Select and not node.expressions:
+            raise QueryRefused("SELECT lists no columns; write SELECT column, ... FROM table")
         if kind is exp.Identifier:
             if not node.args.get("quoted") and not _PLAIN.fullmatch(node.name):
                 node.set("quoted", True)

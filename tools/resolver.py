@@ -148,7 +148,7 @@ class Resolver:
 
     def _name_to_run(self, name: str) -> str:
         """The name under which a common table expression runs: its own, unless a table might have it."""
-        restricted = self._policy.allow_tables is not None or bool(self._policy.hide_tables)
+        restricted = self._policy != AccessPolicy()
         if not (restricted or name.lower() in self._catalog.by_name or name.lower().startswith(_SYSTEM)):
             return name
         self._renamed += 1
@@ -197,6 +197,9 @@ class Resolver:
     def _conditions(self, joins: list[exp.Join], scope: Scope) -> None:
         """What joins are made on; in SQLite it may speak of sources that come later."""
         for join in joins:
+            for column in join.args.get("using") or ():
+                if not scope.has_column(column.name.lower()):
+                    self._unknown_column(column, column.name, scope)
             self._walk([value for key, value in join.args.items() if key not in ("this", "using")], scope)
 
     def _table(self, node: exp.Table, scope: Scope) -> Collection[str] | None:

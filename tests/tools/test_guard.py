@@ -85,6 +85,7 @@ def run(sql: str, engine: str, policy: AccessPolicy = POLICY) -> list[tuple]:
         "WITH x AS (SELECT 1) DELETE FROM customers",
         "SELECT * INTO copy FROM customers",
         "SELECT * FROM customers FOR UPDATE",
+        "SELECT /*!50000 1 INTO OUTFILE '/tmp/x' */",
         "",
         " ; ",
     ],
