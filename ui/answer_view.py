@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..agents.answer import Answer, Step
 
+_PIPE_TEXT_WIDTH = 120
 _HEADINGS = {
     "partial": "Partial answer",
     "clarify": "Please clarify",
@@ -29,7 +30,7 @@ def print_answer(console: Console, answer: Answer, *, rows: int, steps: bool) ->
 
     answer = _inert(answer)
     if steps:
-        console.print(steps_rich(answer))  # ends with the answer's words and remarks
+        _print_wrapped(console, steps_rich(answer))  # ends with the answer's words and remarks
         _print_results(console, answer, rows)
         _print_cost(console, answer)
         return
@@ -54,6 +55,17 @@ def sql_text(console: Console, sql: str) -> RenderableType:
     return Syntax(shown, "sql", theme="ansi_dark", background_color="default", word_wrap=True)
 
 
+def _print_wrapped(console: Console, content: RenderableType) -> None:
+    """Print what fills its width; into a pipe wrapped at a width for reading, without trailing blanks."""
+    if console.is_terminal:
+        console.print(content)
+        return
+    with console.capture() as captured:
+        console.print(content, width=_PIPE_TEXT_WIDTH)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    console.print(plain_text("\n".join(lines), lines=True))
+
+
 def _print_results(console: Console, answer: Answer, rows: int) -> None:
     """The result with its SQL; both readings where the answer is a question back."""
     if answer.status == "clarify" and answer.readings:
@@ -69,6 +81,7 @@ def _print_results(console: Console, answer: Answer, rows: int) -> None:
         console.print(data_table(columns, found[:rows]))
         if len(found) > rows:
             console.print(plain_text(f"first {rows} of {len(found)} rows shown; --rows shows more", "dim"))
+        console.print()
         console.print(sql_text(console, sql))
     console.print()
 

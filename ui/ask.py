@@ -132,7 +132,7 @@ def _agent(
 
     access = read_policy(policy)
     limits = Limits(seconds=query_timeout, rows=limit_rows)
-    with open_database(database, policy=access, limits=limits, progress=True) as opened:
+    with open_database(database, policy=access, limits=limits, progress=sys.stderr.isatty()) as opened:
         agent = SqlAgent(
             opened,
             load_chat_model(model, base_url=base_url),

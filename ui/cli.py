@@ -6,6 +6,9 @@ Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -67,4 +70,16 @@ for _command in (ask, inspect, replay, evaluate, models, train_embedded):
 
 def main() -> None:
     """Entry point of the `sqlberg` script."""
-    app(prog_name="sqlberg")
+    code: object = 0
+    try:
+        app(prog_name="sqlberg")
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        # A model that was left behind at a deadline or Ctrl-C may still be computing. Python would end while
+        # it does, and the native code under it would abort; what matters (files, child processes) is closed
+        # by now.
+        os._exit(code if isinstance(code, int) else Exit.ERROR)
+    sys.exit(code)  # type: ignore[arg-type]

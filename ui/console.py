@@ -63,14 +63,22 @@ def plain_text(text: str, style: str = "", *, lines: bool = False) -> Text:
 
 
 def data_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", cell_width: int = 60
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    title: str = "",
+    cell_width: int = 60,
+    right: Sequence[bool] | None = None,
 ) -> RenderableType:
-    """A table of data. Cells are cut to `cell_width` characters; numbers stand right, NULL is dim."""
+    """A table of data. Cells are cut to `cell_width` characters; NULL is dim.
+
+    right: which columns stand right; by default those of numbers.
+    """
     from ..tools.cells import plain, shorten
 
     names = [visible(name) for name in columns]
     cells = [[shorten(visible(plain(value)), cell_width) for value in row] for row in rows]
-    numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
+    numeric = right or [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
     if not sys.stdout.isatty():
         return _markdown(names, cells, numeric, visible(title))
     from rich import box
@@ -78,8 +86,8 @@ def data_table(
     from rich.text import Text
 
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
-    for name, right in zip(names, numeric, strict=True):
-        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for name, to_right in zip(names, numeric, strict=True):
+        table.add_column(Text(name), justify="right" if to_right else "left", overflow="fold")
     for row, shown in zip(rows, cells, strict=True):
         table.add_row(
             *(Text(text, "dim" if value is None else "") for text, value in zip(shown, row, strict=True))
@@ -102,7 +110,7 @@ def progress_bar(description: str) -> Progress:
     )
 
 
-def _markdown(names: list[str], rows: list[list[str]], right: list[bool], title: str) -> Text:
+def _markdown(names: list[str], rows: list[list[str]], right: Sequence[bool], title: str) -> Text:
     """The table for a pipe: aligned, and Markdown at the same time."""
     from rich.text import Text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import err, out, plain_text, print_json, progress_bar
+from .console import data_table, err, out, plain_text, print_json, progress_bar
 from .options import BaseUrlOption, JsonOption, ModelOption, finite
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def evaluate(
         return
     console = out()
     for table in tables(summary):
-        console.print(table)
+        figures = [False] + [True] * (len(table.headings) - 1)
+        console.print(data_table(table.headings, table.rows, title=table.title, right=figures))
         console.print()
     console.print(plain_text(f"Results: {path}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def inspect(
     from ..agents.prompts import database_section, system_prompt
     from ..tools.database import open_database
 
-    with open_database(database, policy=read_policy(policy), progress=True) as opened:
+    with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
         catalog = opened.catalog
     chosen = [_find(catalog, name) for name in table or ()]
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def replay(
     from ..tools.database import open_database
 
     load(file)  # a bad file is told before a database is opened
-    with open_database(database, policy=read_policy(policy), progress=True) as opened:
+    with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
         outcome = check(file, opened)
     if as_json:
         print_json(_as_json(outcome))

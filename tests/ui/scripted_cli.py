@@ -2,7 +2,8 @@
 
     SCRIPTED_SQL="SELECT 1" python scripted_cli.py ARGUMENTS...
 
-The model answers every question by running that SQL once and then saying "Done.".
+The model answers every question by running that SQL once and then saying "Done."; with
+SCRIPTED_SQL=sleep it takes a minute to say anything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +24,8 @@ scripted = importlib.import_module("scripted")
 
 def load(reference: str, **options: Any) -> Any:
     def reply(messages: list[Any]) -> Any:
+        if os.environ["SCRIPTED_SQL"] == "sleep":
+            time.sleep(60)
         asked = messages[-1].type == "human"
         return scripted.sql(os.environ["SCRIPTED_SQL"]) if asked else scripted.words("Done.")
 

@@ -306,6 +306,23 @@ def test_into_a_pipe_the_output_is_plain(pets: Path) -> None:
     assert errors == ""
 
 
+def test_a_pipe_that_closes_early_is_no_error(pets: Path) -> None:
+    process = start(NAMES, "inspect", pets, "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    process.wait(60)
+
+
+def test_a_model_left_behind_at_the_deadline_does_not_spoil_the_exit(pets: Path) -> None:
+    process = start("sleep", "ask", pets, "How many?", "--timeout", 0.5)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "the time budget of 0.5 seconds ended" in output
+    assert errors == ""
+
+
 def busy(process: psutil.Process) -> bool:
     try:
         return process.cpu_times().user > 0.8

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from . import intervals
 from .calibration import (
@@ -21,9 +22,6 @@ from .calibration import (
 from .comparators import HEADLINE, NAMES
 from .difficulty import DIFFICULTIES
 from .records import Record
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _HELD_BACK = ("abstained", "clarify")
 
@@ -70,36 +68,40 @@ def summarise(records: Sequence[Record], *, settings: Mapping[str, Any] | None =
     }
 
 
-def tables(summary: Mapping[str, Any]) -> list[RenderableType]:
-    """The summary for people, as Rich tables."""
-    from rich.table import Table
+@dataclass(frozen=True)
+class ReportTable:
+    """A table for people: what a row is about stands in the first column, figures in the others."""
 
-    accuracy = Table(
-        title=f"Execution accuracy on {summary['answerable']} questions, %", title_justify="left"
-    )
-    for heading in ("comparator", "all", "95 % interval", f"without {summary['ambiguous']} ambiguous"):
-        accuracy.add_column(heading, justify="left" if heading == "comparator" else "right")
-    for name, figure in summary["execution_accuracy"].items():
-        accuracy.add_row(
-            name, _number(figure["value"]), _interval(figure), _number(summary["unambiguous"][name]["value"])
-        )
-    levels = Table(title=f"{HEADLINE} by difficulty, %", title_justify="left")
-    for heading in ("level", "questions", "all", "95 % interval"):
-        levels.add_column(heading, justify="left" if heading == "level" else "right")
-    for level, figure in summary["by_difficulty"].items():
-        levels.add_row(level, str(figure["questions"]), _number(figure["value"]), _interval(figure))
-    cost = Table(title="Per question", title_justify="left")
-    for heading in ("", "mean", "median", "95th percentile"):
-        cost.add_column(heading, justify="left" if not heading else "right")
-    for name, spread in summary["per_question"].items():
-        cost.add_row(name.replace("_", " "), *(_number(spread[part]) for part in ("mean", "p50", "p95")))
-    trust = Table(title="Trust", title_justify="left", show_header=False)
-    for name, value in _trust(summary):
-        trust.add_row(name, value)
-    return [accuracy, levels, cost, trust]
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
 
-def _trust(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def tables(summary: Mapping[str, Any]) -> list[ReportTable]:
+    """The summary for people."""
+    accuracy = [
+        (name, _number(figure["value"]), _interval(figure), _number(summary["unambiguous"][name]["value"]))
+        for name, figure in summary["execution_accuracy"].items()
+    ]
+    levels = [
+        (level, str(figure["questions"]), _number(figure["value"]), _interval(figure))
+        for level, figure in summary["by_difficulty"].items()
+    ]
+    costs = [
+        (name.replace("_", " "), *(_number(spread[part]) for part in ("mean", "p50", "p95")))
+        for name, spread in summary["per_question"].items()
+    ]
+    without = f"without {summary['ambiguous']} ambiguous"
+    questions = f"Execution accuracy on {summary['answerable']} questions, %"
+    return [
+        ReportTable(questions, ("comparator", "all", "95 % interval", without), accuracy),
+        ReportTable(f"{HEADLINE} by difficulty, %", ("level", "questions", "all", "95 % interval"), levels),
+        ReportTable("Per question", ("", "mean", "median", "95th percentile"), costs),
+        ReportTable("Trust", ("", "value"), _trust(summary)),
+    ]
+
+
+def _trust(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     calibration = summary["calibration"]
     rows = [
         ("answered, %", _number(summary["answered"]["value"])),
@@ -111,13 +113,10 @@ def _trust(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"TrustSQL score, penalty {name}", _number(value))
         for name, value in calibration["penalty_score"].items()
     ]
-    at = calibration["risk_at_coverage"]
-    rows.append(
-        (
-            "risk when the surest 25 / 50 / 75 / 100 % answer, %",
-            " / ".join(_number(value) for value in at.values()),
-        )
-    )
+    rows += [
+        (f"wrong among the surest {share} %, %", _number(value))
+        for share, value in calibration["risk_at_coverage"].items()
+    ]
     return rows
 
 
