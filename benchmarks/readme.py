@@ -91,12 +91,59 @@ def overhead(figures: Figures) -> str:
     return _table(["graph with a model that takes no time", "median ms a step", "95th percentile"], rows)
 
 
+def safety(figures: Figures) -> str:
+    """Attacks stopped, and good queries let through."""
+    attacks = figures["attacks"]
+    rows = [
+        ["attack inputs", f"{attacks['inputs']:,} ({attacks['runs']:,} runs over two engines)"],
+        ["got through", str(len(attacks["got_through"]))],
+        ["files changed", str(len(attacks["files_changed"]))],
+        [
+            "slowest attack",
+            f"{_number(attacks['slowest_seconds'])} s, limit {_number(attacks['limit_seconds'])} s",
+        ],
+        ["growth of the calling process", f"{_number(attacks['parent_growth_mb'])} MB"],
+    ]
+    compared = [
+        *((f"hard analytical queries, {engine}", part) for engine, part in figures["good"].items()),
+        *((f"Spider's gold queries, {engine}", part) for engine, part in figures.get("spider", {}).items()),
+    ]
+    rows += [
+        [
+            label,
+            f"{part['queries']:,} run, {len(part['refused'])} refused, {len(part['different'])} with other rows; "
+            f"guard p95 {_number(part['guard_cpu_ms_p95'])} ms",
+        ]
+        for label, part in compared
+    ]
+    return _table(["", "measured"], rows)
+
+
+def concurrency(figures: Figures) -> str:
+    """One agent, many threads."""
+    rows = [
+        [
+            f"{figures['questions']} questions by {figures['threads']} threads",
+            f"{figures['different']} answers differ from one by one",
+        ],
+        ["growth of memory over two more rounds", f"{_number(figures['growth_mb_two_more_rounds'])} MB"],
+        [
+            "questions a second, with a model that takes no time",
+            f"{_number(figures['questions_a_second_one_by_one'])} one by one, "
+            f"{_number(figures['questions_a_second_concurrent'])} concurrently",
+        ],
+    ]
+    return _table(["", "measured"], rows)
+
+
 # Table name -> (results file, what makes the table).
 TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "accuracy": ("accuracy.json", accuracy),
     "cost": ("accuracy.json", cost),
     "trust": ("accuracy.json", trust),
     "overhead": ("overhead.json", overhead),
+    "safety": ("safety.json", safety),
+    "concurrency": ("concurrency.json", concurrency),
 }
 
 
