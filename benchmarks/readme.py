@@ -111,8 +111,8 @@ def safety(figures: Figures) -> str:
     rows += [
         [
             label,
-            f"{part['queries']:,} run, {len(part['refused'])} refused, {len(part['different'])} with other rows; "
-            f"guard p95 {_number(part['guard_cpu_ms_p95'])} ms",
+            f"{part['queries']:,} run, {len(part['refused'])} refused, "
+            f"{len(part['different'])} with other rows; guard p95 {_number(part['guard_cpu_ms_p95'])} ms",
         ]
         for label, part in compared
     ]
