@@ -42,7 +42,9 @@ class KeyNames:
     def __init__(self, tables: Iterable[tuple[Table, list[Column], list[Column]]]) -> None:
         """tables: each with its unique columns and its key columns that hold values repeatedly."""
         self._own: dict[str, list[Column]] = {}
-        self._by_name: defaultdict[str, list[tuple[Table, Column]]] = defaultdict(list)
+        self._primary: defaultdict[str, list[Column]] = defaultdict(list)
+        self._homes: defaultdict[str, list[Column]] = defaultdict(list)
+        self._elsewhere: defaultdict[str, list[tuple[Table, Column]]] = defaultdict(list)
         self._by_table: defaultdict[Words, list[Table]] = defaultdict(list)
         self._by_ending: defaultdict[Words, list[Table]] = defaultdict(list)
         self._by_glued: defaultdict[str, list[Table]] = defaultdict(list)
@@ -52,7 +54,13 @@ class KeyNames:
                 self._repeated["".join(name_words(key.name))].append(key)
             self._own[table.name] = [key for key in keys if is_own_key(table, key)]
             for key in keys:
-                self._by_name["".join(name_words(key.name))].append((table, key))
+                name = "".join(name_words(key.name))
+                if table.primary_key == (key.name,):
+                    self._primary[name].append(key)
+                if is_home(table, key):
+                    self._homes[name].append(key)
+                elif len(self._elsewhere[name]) <= _SAME_NAMES:  # thousands may share a name
+                    self._elsewhere[name].append((table, key))
             for form in table_forms(table.name):
                 self._by_table[form].append(table)
                 self._by_glued["".join(form)].append(table)
@@ -77,6 +85,7 @@ class KeyNames:
         yield from self._same_name(table, column, words)
         if table.primary_key == (column.name,) and names_exactly(table, column):
             return  # it identifies its own rows, whatever tables its name ends with
+        yield from self._role_and_name(words)
         if table.primary_key != (column.name,) and (_SUPERIORS & set(words) or words == _REPORTS_TO):
             yield from ((key, NameMatch(0.75)) for key in self._own.get(table.name, [])[:1])
         if len(words) > 1 and words[-1] in _KEY_WORDS:
@@ -91,24 +100,29 @@ class KeyNames:
         """`customer_id` ~ `customers.customer_id`; where no table is the name's home, any unique column."""
         if not _is_distinctive(words):
             return
-        targets = [(home, key) for home, key in self._by_name.get("".join(words), ()) if home is not table]
-        at_home = [key for home, key in targets if is_home(home, key)]
+        name = "".join(words)
+        at_home = [key for key in self._homes.get(name, ()) if key.table != table.name]
         if at_home:
             yield from ((key, NameMatch(0.97, plain=True)) for key in at_home)
-        elif column not in self._own.get(table.name, ()):  # else the others refer to this column
-            sole_key = table.primary_key == (column.name,)
-            for home, key in targets[:3]:
-                primary = home.primary_key == (key.name,)
-                if primary or words[-1] in _IDENTIFIERS:
-                    yield key, NameMatch(0.85 if primary and not sole_key else 0.7)
-            for key in self._repeated.get("".join(words), ()):
-                if key.table != table.name and not targets:
-                    yield key, NameMatch(0.6)
-        for start in range(1, len(words)):  # a role before the key's name
+            return
+        if any(key.name == column.name for key in self._own.get(table.name, ())):
+            return  # the others refer to this column
+        sole_key = table.primary_key == (column.name,)
+        targets = [pair for pair in self._elsewhere.get(name, ()) if pair[0] is not table]
+        for home, key in targets[:_SAME_NAMES]:
+            primary = home.primary_key == (key.name,)
+            if primary or words[-1] in _IDENTIFIERS:
+                yield key, NameMatch(0.85 if primary and not sole_key else 0.7)
+        if not targets:
+            repeated = self._repeated.get(name, ())
+            yield from ((key, NameMatch(0.6)) for key in repeated if key.table != table.name)
+
+    def _role_and_name(self, words: Words) -> Iterator[tuple[Column, NameMatch]]:
+        """`src_apid` ~ `airports.apid`: a role before the name of a primary key."""
+        for start in range(1, len(words)):
             if _is_distinctive(words[start:]):
-                for home, key in self._by_name.get("".join(words[start:]), ())[:3]:
-                    if home.primary_key == (key.name,):
-                        yield key, NameMatch(0.8)
+                name = "".join(words[start:])
+                yield from ((key, NameMatch(0.8)) for key in self._primary.get(name, ())[:_SAME_NAMES])
 
     def _named_table(
         self, table: Table, column: Column, stem: Words, exact: NameMatch
@@ -206,6 +220,8 @@ def _is_distinctive(words: Words) -> bool:
         return not (_KEY_WORDS | _ANY_THING).issuperset(words)
     return not (_KEY_WORDS | _ANY_THING | _ATTRIBUTES | _MEASURES).issuperset(words)
 
+
+_SAME_NAMES = 3
 
 _IDENTIFIERS = _forms("id uid uuid guid key ref identifier ident fk pk sk")
 _KEY_WORDS = _IDENTIFIERS | _forms("code no nr num number abbr abbreviation iso")

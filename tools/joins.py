@@ -115,14 +115,12 @@ def _pair(column: Column, key: Column) -> frozenset[tuple[str, str]]:
 
 def _unique_columns(table: Table) -> list[Column]:
     """Columns that can be referred to: the primary key, and those that hold no value twice."""
-    if len(table.primary_key) == 1 and (key := table.column(table.primary_key[0])) is not None:
-        keys = [key]
-    else:
-        keys = []
+    primary = table.primary_key[0] if len(table.primary_key) == 1 else None
+    keys = [column for column in table.columns if column.name == primary]
     rows = table.rows or 0
     for column in table.columns:
         full = column.statistics.null_share == 0 and column.statistics.distinct == rows
-        if rows > 1 and full and column not in keys and column.kind in ("number", "text"):
+        if rows > 1 and full and column.name != primary and column.kind in ("number", "text"):
             keys.append(column)
     return keys
 
@@ -131,8 +129,8 @@ def _repeated_keys(table: Table) -> list[Column]:
     """`team_id` of a table `team` that holds a row per team and year: it identifies, though not rows."""
     if len(table.primary_key) == 1:
         return []
-    unique = _unique_columns(table)
-    return [column for column in table.columns if names_exactly(table, column) and column not in unique]
+    unique = {column.name for column in _unique_columns(table)}
+    return [one for one in table.columns if names_exactly(table, one) and one.name not in unique]
 
 
 def _has_values(column: Column) -> bool:
