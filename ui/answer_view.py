@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from .console import data_table, plain_text, visible
+from .console import data_table, plain_text, visible, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -60,10 +60,8 @@ def _print_wrapped(console: Console, content: RenderableType) -> None:
     if console.is_terminal:
         console.print(content)
         return
-    with console.capture() as captured:
-        console.print(content, width=_PIPE_TEXT_WIDTH)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    console.print(plain_text("\n".join(lines), lines=True))
+    text = wrapped(content, width=_PIPE_TEXT_WIDTH)
+    console.print(plain_text("\n".join(line.rstrip() for line in text.splitlines()), lines=True))
 
 
 def _print_results(console: Console, answer: Answer, rows: int) -> None:

@@ -7,6 +7,7 @@ no wrapping, and tables are Markdown.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -93,6 +94,18 @@ def data_table(
             *(Text(text, "dim" if value is None else "") for text, value in zip(shown, row, strict=True))
         )
     return table
+
+
+def wrapped(content: RenderableType, *, width: int) -> str:
+    """What Rich would show at that width, as plain text."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False, emoji=False
+    )
+    with console.capture() as captured:
+        console.print(content)
+    return captured.get()
 
 
 def progress_bar(description: str) -> Progress:
