@@ -65,6 +65,7 @@ class ColumnFeatures:
         self._vocabulary.close()
         sizes = [len(table.columns) for table in catalog.tables]
         self._table_of = np.repeat(np.arange(len(sizes)), sizes)
+        self._with_columns = np.flatnonzero(sizes)
         self._table_starts = np.cumsum(sizes, dtype=np.int64) - sizes
         self._weights = self._word_weights(names, table_names)
         self._full_weight = np.maximum(self._names.sums(self._weights), 1e-6)
@@ -77,7 +78,8 @@ class ColumnFeatures:
         strength, places, cues = self._read(tokens)
         found, seen = strength[self._names.flat], places[self._names.flat]
         coverage = self._names.sums(found * self._weights) / self._full_weight
-        whole = self._names.minima(found) > 0.5
+        words_found = self._names.sums(found > 0.5)
+        whole = words_found == self._names.sizes
         named = self._tables.sums(strength[self._tables.flat]) / np.maximum(self._tables.sizes, 1)
         if meaning is not None:
             # A name that means what the query says counts as found, if less surely than one spelled out.
@@ -92,7 +94,7 @@ class ColumnFeatures:
             coverage,
             whole,
             self._names.adjacency(seen),
-            np.minimum(self._names.sums(found > 0.5), 4) / 4,
+            np.minimum(words_found, 4) / 4,
             of_table,
             coverage * of_table,
             self._comments.sums(strength[self._comments.flat]) / np.maximum(self._comments.sizes, 4),
@@ -141,7 +143,8 @@ class ColumnFeatures:
 
     def _best_of_table(self, score: np.ndarray) -> np.ndarray:
         best = np.zeros(len(self._table_starts), np.float32)
-        np.maximum.at(best, self._table_of, score)
+        if len(score):
+            best[self._with_columns] = np.maximum.reduceat(score, self._table_starts[self._with_columns])
         return best
 
     def _links(self, named: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -100,25 +100,21 @@ class WordLists:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """float32 [lists]: sums of one value per flat position."""
-        return self._reduced(np.add, values, np.float32)
-
-    def minima(self, values: np.ndarray) -> np.ndarray:
-        """float32 [lists]: least values; 0 for empty lists."""
-        return self._reduced(np.minimum, values, np.float32)
+        # Differences of running sums: several times faster than np.add.reduceat on lists of two or three.
+        running = np.zeros(len(values) + 1, np.float64)
+        np.cumsum(values, out=running[1:])
+        return (running[self.starts + self.sizes] - running[self.starts]).astype(np.float32)
 
     def masks(self, values: np.ndarray) -> np.ndarray:
         """uint64 [lists]: bitwise or."""
-        return self._reduced(np.bitwise_or, values, np.uint64)
+        out = np.zeros(len(self.sizes), np.uint64)
+        if len(self._filled):
+            out[self._filled] = np.bitwise_or.reduceat(values, self.starts[self._filled])
+        return out
 
     def adjacency(self, masks: np.ndarray) -> np.ndarray:
         """float [lists]: the share of neighbouring words that are neighbours in the query, either way."""
         right, left, one = masks[self._pairs], masks[self._pairs - 1], np.uint64(1)
-        beside = ((left << one) & right) | ((right << one) & left)
-        counts = np.bincount(self._pair_owner, weights=beside != 0, minlength=len(self.sizes))
+        beside = np.flatnonzero(((left << one) & right) | ((right << one) & left))
+        counts = np.bincount(self._pair_owner[beside], minlength=len(self.sizes))
         return counts / np.maximum(self.sizes - 1, 1)
-
-    def _reduced(self, operation: np.ufunc, values: np.ndarray, kind: type) -> np.ndarray:
-        out = np.zeros(len(self.sizes), kind)
-        if len(self._filled):
-            out[self._filled] = operation.reduceat(values.astype(kind, copy=False), self.starts[self._filled])
-        return out
