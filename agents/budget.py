@@ -43,8 +43,9 @@ class Spent:
     started: float = field(default_factory=time.monotonic)
     rounds: int = 0
     tokens: Tokens = field(default_factory=Tokens)
-    # Length in tokens of the dialogue after the latest model call: what is beyond it next time, is new.
+    # Tokens of the dialogue after the latest model call, as counted and as estimated: the rest is new then.
     length: int = 0
+    guess: int = 0
 
     def seconds(self) -> float:
         return time.monotonic() - self.started
@@ -68,11 +69,15 @@ class Spent:
         read.
         """
         usage = reply.usage_metadata
-        counted = usage is not None and usage.get("input_tokens", 0) > 0
-        read = usage["input_tokens"] if usage and counted else sum(_estimate(message) for message in sent)
-        written = usage["output_tokens"] if usage and counted else _estimate(reply)
+        read = usage["input_tokens"] if usage else 0
+        written = usage["output_tokens"] if usage else 0
+        guess = sum(_estimate(message) for message in sent)
         first = self.rounds == 0
-        observed = 0 if first else max(0, read - self.length)
+        # A model that reads less than the dialogue (the embedded one does), or does not count, is estimated.
+        counted = read > 0 and read >= self.length
+        if not counted:
+            read, written = self.length + guess - self.guess, _estimate(reply)
+        observed = 0 if first else read - self.length
         tokens = Tokens(
             prompt=read if first else self.tokens.prompt,
             dialogue=self.tokens.dialogue + observed + written,
@@ -80,7 +85,13 @@ class Spent:
             generated=self.tokens.generated + written,
             estimated=self.tokens.estimated or not counted,
         )
-        spent = dataclasses.replace(self, rounds=self.rounds + 1, tokens=tokens, length=read + written)
+        spent = dataclasses.replace(
+            self,
+            rounds=self.rounds + 1,
+            tokens=tokens,
+            length=read + written,
+            guess=guess + _estimate(reply),
+        )
         return spent, observed
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..tools.cells import neutralise, plain, shorten
 
-_MARKUP = re.compile(r"([\\`*_\[\]()~|!#<>&$])")
+# Underscores inside words, and brackets that follow no link text, are plain text in Markdown already.
+_MARKUP = re.compile(r"([\\`*\[\]~|<>&$]|(?<!\w)_|_(?!\w)|^[#+!-])")
 _HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -215,6 +216,57 @@ def test_a_query_is_stopped_when_the_time_budget_ends(music: Database) -> None:
     answer = ask(music, ScriptedModel(script=[sql(ENDLESS), words("Done.")]), seconds=1.0)
     assert time.monotonic() - started < 3
     assert answer.status == "partial"
+
+
+def test_a_query_of_a_warm_database_is_stopped_as_well(music: Database) -> None:
+    graph = build_sql_graph(
+        music,
+        ScriptedModel(script=[sql(COUNT), words("Four."), sql(ENDLESS), words("Done.")]),
+        budget=Budget(seconds=1.0),
+    )
+    graph.invoke({"question": "How many singers?"})
+    started = time.monotonic()
+    answer = graph.invoke({"question": "How many?"})["answer"]
+    assert time.monotonic() - started < 3
+    assert answer.status == "partial"
+
+
+def test_cancelling_stops_a_query_of_a_warm_database(music: Database) -> None:
+    graph = build_sql_graph(
+        music, ScriptedModel(script=[sql(COUNT), words("Four."), sql(ENDLESS), words("Done.")])
+    )
+    graph.invoke({"question": "How many singers?"})
+    asking = Asking()
+    threading.Timer(0.3, asking.cancel.set).start()
+    answer = graph.invoke({"question": "How many?"}, context=asking)["answer"]
+    assert (answer.status, answer.reason) == ("partial", "the caller cancelled")
+
+
+def test_tokens_are_counted_once_however_many_rounds_send_them_again(music: Database) -> None:
+    answer = ask(music, ScriptedModel(script=[sql(COUNT), sql("SELECT 5"), words("Four.")]))
+    assert answer.tokens.sent > 2 * answer.tokens.new
+    assert answer.tokens.new == answer.tokens.prompt + answer.tokens.dialogue
+
+
+def test_tokens_that_the_model_counts_are_taken(music: Database) -> None:
+    said = [sql(COUNT), words("Four.")]
+    for message, (read, written) in zip(said, [(1000, 20), (1050, 5)], strict=True):
+        message.usage_metadata = {
+            "input_tokens": read,
+            "output_tokens": written,
+            "total_tokens": read + written,
+        }
+    answer = ask(music, ScriptedModel(script=said))
+    assert (answer.tokens.prompt, answer.tokens.dialogue, answer.tokens.sent) == (1000, 55, 2050)
+    assert not answer.tokens.estimated
+    assert answer.steps[0].tokens == 50
+
+
+def test_a_model_that_reads_less_than_the_dialogue_is_estimated(music: Database) -> None:
+    said = [sql(COUNT), sql("SELECT 5"), words("Four.")]
+    said[1].usage_metadata = {"input_tokens": 30, "output_tokens": 4, "total_tokens": 34}
+    plain = ask(music, ScriptedModel(script=[sql(COUNT), sql("SELECT 5"), words("Four.")]))
+    assert ask(music, ScriptedModel(script=said)).tokens == plain.tokens
 
 
 def test_a_model_that_fails_ends_in_one_line_without_its_secret(music: Database) -> None:
