@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from sqlglot import exp, generator, parser
@@ -159,6 +160,12 @@ class _DuckDBParser(_Steps, DuckDBParser):
         TokenType.PLUS: _unary_plus,
     }
 
+    def _parse_star_ops(self) -> exp.Expr | None:
+        star = super()._parse_star_ops()
+        if isinstance(star, exp.Anonymous):  # `*COLUMNS(...)`, which DuckDB also writes UNPACK(COLUMNS(...))
+            return self.expression(exp.Anonymous(this="unpack", expressions=[star]))
+        return star
+
     def _parse_join(self, *args: Any, **options: Any) -> exp.Join | None:
         comma = self._curr.token_type == TokenType.COMMA
         join = super()._parse_join(*args, **options)
@@ -216,6 +223,10 @@ def _substring_sql(self: generator.Generator, expression: exp.Expr) -> str:
     return f"SUBSTRING({self.sql(expression, 'this')}{rest})"
 
 
+def _binary(self: generator.Generator, expression: exp.Binary, sign: str) -> str:
+    return self.binary(expression, sign)
+
+
 _WRITERS: dict[type[exp.Expr], Callable[..., str]] = {
     UnaryPlus: _unary_plus_sql,
     TrimFrom: _trim_sql,
@@ -239,6 +250,21 @@ class _Plain(generator.Generator):
         return self.binary(expression, "COLLATE")
 
 
+# Written as operators again: what binds tighter is then for DuckDB to say, as it was for the text read.
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.ArrayOverlaps: "&&",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseLeftShift: "<<",
+    exp.BitwiseOr: "|",
+    exp.BitwiseRightShift: ">>",
+    exp.JSONExtract: "->",
+    exp.JSONExtractScalar: "->>",
+    exp.Pow: "**",
+    exp.RegexpLike: "~",
+    exp.StartsWith: "^@",
+}
+
+
 class _DuckDBGenerator(_Plain, DuckDBGenerator):
     TRANSFORMS: ClassVar[dict] = {
         **{
@@ -247,6 +273,7 @@ class _DuckDBGenerator(_Plain, DuckDBGenerator):
             if k not in (exp.Select, exp.Pivot, exp.Lateral)
         },
         exp.Array: lambda self, e: f"[{self.expressions(e, flat=True)}]",
+        **{node: partial(_binary, sign=sign) for node, sign in _OPERATORS.items()},
         **_WRITERS,
     }
 

@@ -32,6 +32,11 @@ _SYSTEM = ("sqlite_", "duckdb_", "pragma_", "pg_", "information_schema")
 _HIDDEN_COLUMNS = {"duckdb": ("rowid",), "sqlite": ("rowid", "_rowid_", "oid", "rank")}
 """Columns that tables have beside the declared ones (`rank`: of full-text search tables)."""
 
+_SESSION = frozenset(
+    ("user", "current_user", "session_user", "current_role", "current_catalog", "current_schema")
+)
+"""What DuckDB takes for a function without brackets where no column has the name."""
+
 _TABLE_ARGS = frozenset(
     {"this", "db", "catalog", "alias", "joins", "pivots", "sample", "laterals", "ordinality"}
 )
@@ -253,6 +258,8 @@ class Resolver:
             elif isinstance(node, exp.Expr):
                 if isinstance(node, exp.In) and node.args.get("field") and self._catalog.dialect == "sqlite":
                     raise QueryRefused("write IN (SELECT ... FROM table) instead of IN table")
+                if isinstance(node, exp.In) and node.args.get("field") and isinstance(node.parent, exp.Pivot):
+                    raise QueryRefused("write the values of the PIVOT: IN ('a', 'b')")
                 here = inside(node, here)
                 bound = ("expressions",) if isinstance(node, exp.Lambda) else ()
                 bound = ("expression", "position") if isinstance(node, exp.Comprehension) else bound
@@ -269,6 +276,8 @@ class Resolver:
         if len(parts) > 2 and parts[0] == "main" and not scope.has("main"):
             node.set("db" if len(parts) == 3 else "catalog", None)
             parts.pop(0)
+        if self._catalog.dialect == "duckdb" and parts[0] in _SESSION and not scope.knows(parts[0]):
+            self._unknown_column(node.parts[0], parts[0], scope)
         if len(parts) == 1 or not scope.has_relation(parts[0]):
             if not scope.has(parts[0]):  # a column, or a column whose fields follow
                 self._unknown_column(node.parts[0], parts[0], scope)

@@ -70,6 +70,13 @@ class Scope:
             for scope in self.chain()
         )
 
+    def knows(self, name: str) -> bool:
+        """Whether `name` is surely a column or an alias here, and does not only pass."""
+        return any(
+            name in scope.names or any(name in columns for columns in scope.relations.values() if columns)
+            for scope in self.chain()
+        )
+
     def has_relation(self, name: str) -> bool:
         return any(name in scope.relations for scope in self.chain())
 

@@ -95,6 +95,7 @@ DUCKDB = (
     "SELECT COLUMNS('.*_id') FROM order_items ORDER BY ALL",
     "SELECT min(COLUMNS(*)) FROM order_items",
     "SELECT COLUMNS(lambda c: c LIKE '%_id') FROM order_items ORDER BY ALL",
+    "SELECT coalesce(*COLUMNS(['quantity', 'order_id'])), concat(*COLUMNS('.*_id')) FROM order_items ORDER BY ALL",
     "SELECT COLUMNS(* EXCLUDE (email)) FROM customers ORDER BY id",
     "SELECT median(total), quantile_cont(total, 0.9), quantile_cont(total, [0.25, 0.75]), mode(region) FROM orders",
     "SELECT (p).name, (SELECT struct_pack(a := 1)).a, p.attributes FROM products p ORDER BY p.id",

@@ -113,13 +113,14 @@ def test_anything_but_one_reading_statement_is_refused(sql: str, engine: str) ->
         "CASE WHEN read_blob('x') IS NULL THEN 1 END",
         "current_user",
         '"current_schema"',
+        "current_catalog FROM json_each('[1]')",
         "?",
         "$1",
     ],
 )
 def test_what_reaches_beyond_its_arguments_is_no_expression(call: str, engine: str) -> None:
-    if engine == "sqlite" and call.startswith('"current'):
-        pytest.skip("a string in SQLite")
+    if engine == "sqlite" and "current_" in call and "(" not in call.partition(" ")[0]:
+        pytest.skip("only a name, or a string, in SQLite")
     with pytest.raises(QueryRefused):
         guard(f"SELECT {call}", catalog(engine), POLICY)
 
@@ -245,6 +246,7 @@ def test_hidden_columns_and_rows_stay_hidden(sql: str, engine: str) -> None:
         "SELECT unnest(c) FROM customers c",
         "FROM orders",
         "PIVOT orders ON region USING max(note)",
+        "SELECT concat(*COLUMNS(*)) FROM customers",
         "UNPIVOT (SELECT name, id::VARCHAR AS id FROM customers) ON COLUMNS(*)",
         "FROM orders PIVOT (max(note) FOR region IN ('EU', 'US'))",
         "SELECT * FROM customers USING SAMPLE 100%",
@@ -332,6 +334,7 @@ def test_sqlites_affinities_are_kept() -> None:
         "SELECT date_trunc('month', DATE '2024-05-17') + INTERVAL 3 DAY, '5'::INT // 2, 2 ** 3",
         "SELECT o.id, x FROM orders o, unnest([1, 2]) AS u(x) ORDER BY ALL",
         "SELECT name.upper() FROM customers ORDER BY id",
+        "SELECT concat(*COLUMNS('.*id')) FROM orders ORDER BY id",
         "SELECT trim(BOTH 'A' FROM name), position('n' IN name), substring(name FROM 2 FOR 1) FROM customers",
     ],
 )
