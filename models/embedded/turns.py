@@ -95,8 +95,8 @@ def conclude(situation: Situation) -> Turn:
     if count == 1:
         return Turn("; ".join(f"{name}: {cell}" for name, cell in zip(header, first, strict=False)) + ".")
     if len(header) == 1:
-        shown = ", ".join(row[0] for row in cells[1:])
-        return Turn(f"{count} rows: {shown}{', …' if count > len(cells) - 1 else ''}.")
+        shown = "; ".join(row[0] for row in cells[1:])
+        return Turn(f"{count} rows: {shown}{'; …' if count > len(cells) - 1 else ''}.")
     return Turn(f"{count} rows with {', '.join(header)}.")
 
 
