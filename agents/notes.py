@@ -109,7 +109,8 @@ def _remarks(answer: Answer) -> Iterator[str]:
         agreed = f", {answer.tried} candidates" if answer.tried > 1 else ""
         yield f"confidence {answer.confidence:.0%}{agreed}"
     yield from (str(cut) for cut in answer.cuts)
-    yield from (str(line) for line in answer.evidence)
+    # A literal that is compared with nothing (LIMIT 5, SELECT 1) rests on nothing.
+    yield from (str(line) for line in answer.evidence if getattr(line, "compared", True))
     yield from answer.notes
     for reading in answer.readings[1:] if answer.status != "clarify" else answer.readings:
         yield f"read as {reading.sql} ({reading.share:.0%}): {in_words(reading.columns, reading.rows)}"

@@ -133,6 +133,7 @@ def _agent(
     access = read_policy(policy)
     limits = Limits(seconds=query_timeout, rows=limit_rows)
     with open_database(database, policy=access, limits=limits, progress=sys.stderr.isatty()) as opened:
+        _ = opened.catalog  # built now, so that its progress bar stands alone
         agent = SqlAgent(
             opened,
             load_chat_model(model, base_url=base_url),
