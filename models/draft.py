@@ -88,14 +88,15 @@ class Draft:
             usage_metadata=self._usage(),
         )
 
-    def chunk(self) -> AIMessageChunk | None:
-        """What is new since the last chunk; after the end the rest, with tool calls, reason and usage."""
-        ended = self.finish_reason is not None
-        reply = self._reply() if ended else None
+    def chunk(self) -> AIMessageChunk:
+        """What is new since the last chunk; after the end the rest, with tool calls, reason and usage.
+
+        While a tool call is being written the chunks hold no words, only log-probabilities: whoever reads the
+        stream still gets a turn after every token and can leave.
+        """
+        reply = self._reply() if self.finish_reason is not None else None
         visible = reply.content if reply else self._visible()
         content, logprobs = visible[self._shown :], self._logprobs[self._reported :]
-        if not ended and not content:
-            return None
         self._shown, self._reported = len(visible), len(self._logprobs)
         metadata: dict[str, Any] = {"logprobs": {"content": logprobs}} if logprobs else {}
         if reply is None:

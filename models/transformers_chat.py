@@ -203,9 +203,7 @@ class TransformersChatModel(BaseChatModel):
         request = self._request(stop, kwargs)
         prompt = self._prompt(messages, request)
         for (draft,) in self._write([prompt], request):
-            chunk = draft.chunk()
-            if chunk is not None:
-                yield ChatGenerationChunk(message=chunk)
+            yield ChatGenerationChunk(message=draft.chunk())
 
     def _reply_to(self, messages: list[BaseMessage], request: Request) -> ChatResult:
         prompt = self._prompt(messages, request)

@@ -136,6 +136,15 @@ def test_a_stream_that_is_given_up_stops_the_model(babbling: TransformersChatMod
     assert len(forwards.rows) < 10
 
 
+def test_a_stream_can_be_left_while_a_tool_call_is_being_written(babbling: TransformersChatModel) -> None:
+    forced = babbling.bind_tools([execute_sql], tool_choice="execute_sql")
+    with Forwards(babbling) as forwards:
+        for taken, _ in enumerate(forced.stream("Hello", max_tokens=500)):
+            if taken == 3:
+                break
+    assert len(forwards.rows) < 10
+
+
 # --- sampling ---
 
 
