@@ -46,6 +46,7 @@ FEATURES = (
 MAX_WORDS = 63
 """Words of a query that are read: their places fit a 64-bit mask."""
 SOFT_FROM, SOFT_TRUST = 0.4, 0.9
+"""A cosine counts as words found from the first on (0) up to 1, where it counts as much as the second."""
 _DISPLAY = frozenset({"name", "title", "label", "fullname"})
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 

@@ -75,10 +75,10 @@ class Vocabulary:
     def _kin(self, word: str, root: str) -> Iterator[str]:
         """Words that begin with the root, and words (or abbreviations) that the root begins with."""
         if len(word) > _SHORTEST:
-            for other in self._sorted[bisect_left(self._sorted, root) :]:
-                if not other.startswith(root):
-                    break
-                yield other
+            place = bisect_left(self._sorted, root)
+            while place < len(self._sorted) and self._sorted[place].startswith(root):
+                yield self._sorted[place]
+                place += 1
         for size in range(_SHORTEST, len(root)):
             if root[:size] in self.numbers:
                 yield root[:size]

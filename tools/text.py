@@ -15,6 +15,7 @@ from functools import lru_cache
 _MARKS = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _NOT_WORD = re.compile(r"[\W_]+")
 _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
+_ASCII_PLAIN = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 # A boundary inside a name: aB | ABc | letter-digit | digit-letter.
 _INNER = re.compile(
     r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][^\W\d_A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])"
@@ -59,6 +60,8 @@ def plain(text: str) -> str:
 
     A text of nothing but punctuation keeps it (so that "A+" and "+" do not all become empty).
     """
+    if text.isascii() and "'" not in text:  # the common case, five times faster
+        return " ".join(text.translate(_ASCII_PLAIN).split()) or text.lower().strip()
     return " ".join(_NOT_WORD.sub(" ", _APOSTROPHE.sub("", fold(text))).split()) or fold(text).strip()
 
 
