@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sqlite3
 import statistics
 import sys
@@ -142,6 +143,7 @@ def measure(questions: int) -> dict[str, Any]:
         "benchmark": "overhead",
         "questions": questions,
         "steps_a_question": STEPS,
+        "load_average": round(os.getloadavg()[0], 1),
         **figures,
         "graph_over_recipe": round(graph / theirs, 3),
         "ok": most <= MOST_MS_A_STEP and graph <= theirs,
