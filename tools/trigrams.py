@@ -78,7 +78,7 @@ class Trigrams:
         forms = hash_texts([text, *_left_out(text)])
         found = [_equal_range(self._short_hashes, self._short_numbers, form) for form in forms]
         found += [_equal_range(self._hashes, self._hash_numbers, form) for form in forms[1:]]
-        return np.unique(np.concatenate(found))
+        return _counted(np.concatenate(found))[0]
 
     def nearest(self, text: str, limit: int, ranges: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
         """Numbers of up to `limit` texts sharing most trigrams with the query, best first.
@@ -89,7 +89,7 @@ class Trigrams:
         ranges = [(0, total)] if ranges is None else ranges
         if not total or not ranges:
             return np.zeros(0, np.uint32)
-        grams = np.unique(_grams([text])[0])
+        grams, _ = _counted(_grams([text])[0])
         places = np.searchsorted(self._codes, grams)
         known = places < len(self._codes)
         known[known] = self._codes[places[known]] == grams[known]
