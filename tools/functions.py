@@ -13,7 +13,7 @@ from __future__ import annotations
 _DUCKDB = """
 abs acos acosh add age ago aggregate any_value apply approx_count_distinct approx_quantile approx_top_k
 arbitrary arg_max arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin
-array_agg array_aggr array_aggregate array_append array_apply array_cat array_concat array_contains
+array_agg array array_aggr array_aggregate array_append array_apply array_cat array_concat array_contains
 array_cosine_distance array_cosine_similarity array_cross_product array_distance array_distinct
 array_dot_product array_extract array_filter array_grade_up array_has array_has_all array_has_any
 array_indexof array_inner_product array_intersect array_length array_negative_dot_product

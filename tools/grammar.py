@@ -99,7 +99,7 @@ def _check_function(node: exp.Expr, dialect: str) -> None:
     allowed = (TABLE_FUNCTIONS if in_from else SCALAR_FUNCTIONS)[dialect]
     if name.isascii() and name.lower() in allowed:
         return
-    near = process.extract(name.lower(), allowed, scorer=fuzz.ratio, limit=2, score_cutoff=75)
+    near = process.extract(name[:64].lower(), allowed, scorer=fuzz.ratio, limit=2, score_cutoff=75)
     if near:
         hint = f"did you mean {' or '.join(hit[0] for hit in near)}?"
     elif in_from:

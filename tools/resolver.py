@@ -17,15 +17,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from rapidfuzz import fuzz, process
 from sqlglot import exp
 
-from .cells import identifier, neutralise, shorten
+from .cells import neutralise, shorten
 from .errors import NotPermitted, QueryRefused
 from .names import near_tables
 from .policy import AccessPolicy
 from .schema import Catalog, Table
-from .scopes import CommonTable, Scope, inside, is_naming, output_columns, united
+from .scopes import LONGEST, CommonTable, Scope, inside, is_naming, near_columns, output_columns, united
 
 _ABSENT = "does not exist here or is not permitted"
 _SYSTEM = ("sqlite_", "duckdb_", "pragma_", "pg_", "information_schema")
@@ -61,6 +60,7 @@ class Resolver:
         self._sql = sql
         self._seen: set[int] = set()
         self._renamed = 0
+        self._columns: dict[str, frozenset[str]] = {}
 
     def resolve(self, tree: exp.Expr) -> None:
         """Raises NotPermitted for a name that is not visible, QueryRefused for a source that is no table."""
@@ -218,7 +218,7 @@ class Resolver:
         if not isinstance(node.this, exp.Identifier) or node.args.get("catalog"):
             raise NotPermitted(
                 f"{_shown(node.sql(comments=False))} {_ABSENT}; write the table's name alone"
-                f"{near_tables(self._catalog, node.name)}"
+                f"{near_tables(self._catalog, node.name[:LONGEST])}"
             )
         schema, name = node.db.lower(), node.name
         common = scope.ctes.get(name.lower()) if not schema else None
@@ -231,11 +231,17 @@ class Resolver:
         table = self._catalog.table(name) if schema in ("", "main") else None
         if table is None or not self._policy.sees_table(table.name):
             shown = _shown(f"{node.db}.{name}" if schema else name)
-            raise NotPermitted(f"table {shown} {_ABSENT}{near_tables(self._catalog, name)}")
+            raise NotPermitted(f"table {shown} {_ABSENT}{near_tables(self._catalog, name[:LONGEST])}")
         self.uses.append(TableUse(node, table))
+        if table.name not in self._columns:
+            self._columns[table.name] = self._visible_columns(table)
+        return self._columns[table.name]
+
+    def _visible_columns(self, table: Table) -> frozenset[str]:
         if self._policy.restricts(table.name):
-            return {c.name.lower() for c in table.columns if self._policy.sees_column(table.name, c.name)}
-        return {*table.by_name, *_HIDDEN_COLUMNS[self._catalog.dialect]}
+            seen = (c.name for c in table.columns if self._policy.sees_column(table.name, c.name))
+            return frozenset(name.lower() for name in seen)
+        return frozenset((*table.by_name, *_HIDDEN_COLUMNS[self._catalog.dialect]))
 
     # Expressions.
 
@@ -291,21 +297,8 @@ class Resolver:
     def _unknown_column(self, part: exp.Expr, name: str, scope: Scope, table: str | None = None) -> None:
         if table is None and self._catalog.dialect == "sqlite" and self._in_double_quotes(part):
             return  # SQLite takes it for a string, and so it stays: "Ann" means 'Ann'
-        sources = [s.relations for s in scope.chain()]
-        known = {
-            f"{identifier(alias)}.{identifier(column)}" if alias else identifier(column)
-            for relations in sources
-            for alias, columns in relations.items()
-            if table is None or alias == table
-            for column in columns or ()
-            if column not in _HIDDEN_COLUMNS[self._catalog.dialect]
-        }
-        near = process.extract(
-            name, {k: k.rsplit(".", 1)[-1] for k in known}, scorer=fuzz.WRatio, limit=3, score_cutoff=60
-        )
-        hint = f"; the columns here are {', '.join(sorted(known))}" if 0 < len(known) <= 15 else ""
-        if near:
-            hint = f"; did you mean {' or '.join(hit[2] for hit in near)}?"
+        skip = _HIDDEN_COLUMNS[self._catalog.dialect]
+        hint = near_columns(scope, name, table, skip)
         shown = _shown(part.name if table is None else f"{table}.{part.name}")
         raise NotPermitted(f"column {shown} {_ABSENT}{hint}")
 

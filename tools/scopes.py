@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
+from rapidfuzz import fuzz, process
 from sqlglot import exp
 
+from .cells import identifier
+
+LONGEST = 64
+"""Characters of a wrong name that are compared with others: more cost time and find nothing."""
+
+_MOST_COMPARED = 2_500
+_NEAR_SCORE = 60
 _NAMING = {
     (exp.Alias, "alias"),
     (exp.PivotAlias, "alias"),
@@ -123,3 +132,21 @@ def united(relations: Iterable[Collection[str] | None]) -> Collection[str] | Non
             return None
         columns.update(relation)
     return columns
+
+
+def near_columns(scope: Scope, name: str, table: str | None, skip: Collection[str]) -> str:
+    """`; did you mean ...?` with up to three columns that `scope` sees (of one source, if `table` is its alias);
+    all of them when none is near and they are few. skip: columns that are not suggested."""
+    visible = (
+        f"{identifier(alias)}.{identifier(column)}" if alias else identifier(column)
+        for source in scope.chain()
+        for alias, columns in source.relations.items()
+        if table is None or alias == table
+        for column in columns or ()
+        if column not in skip
+    )
+    known = {text: text.rsplit(".", 1)[-1] for text in islice(visible, _MOST_COMPARED)}
+    near = process.extract(name[:LONGEST], known, scorer=fuzz.WRatio, limit=3, score_cutoff=_NEAR_SCORE)
+    if near:
+        return f"; did you mean {' or '.join(hit[2] for hit in near)}?"
+    return f"; the columns here are {', '.join(sorted(known))}" if 0 < len(known) <= 15 else ""
