@@ -135,7 +135,7 @@ def united(relations: Iterable[Collection[str] | None]) -> Collection[str] | Non
 
 
 def near_columns(scope: Scope, name: str, table: str | None, skip: Collection[str]) -> str:
-    """`; did you mean ...?` with up to three columns that `scope` sees (of one source, if `table` is its alias);
+    """`; did you mean ...?` with up to three columns that `scope` sees (of one source: `table` is its alias);
     all of them when none is near and they are few. skip: columns that are not suggested."""
     visible = (
         f"{identifier(alias)}.{identifier(column)}" if alias else identifier(column)
