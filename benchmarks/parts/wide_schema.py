@@ -16,200 +16,29 @@ from typing import Any
 from sqlberg.tools.database import open_database
 from sqlberg.tools.paths import connect, join_paths
 
-_THINGS = [
-    "account",
-    "address",
-    "agent",
-    "airport",
-    "article",
-    "asset",
-    "batch",
-    "bill",
-    "branch",
-    "campaign",
-    "carrier",
-    "cart",
-    "case",
-    "channel",
-    "claim",
-    "client",
-    "contract",
-    "course",
-    "customer",
-    "delivery",
-    "department",
-    "device",
-    "document",
-    "driver",
-    "employee",
-    "event",
-    "exam",
-    "facility",
-    "flight",
-    "game",
-    "group",
-    "hotel",
-    "invoice",
-    "item",
-    "journey",
-    "kitchen",
-    "league",
-    "lease",
-    "ledger",
-    "license",
-    "loan",
-    "location",
-    "machine",
-    "market",
-    "match",
-    "meeting",
-    "member",
-    "merchant",
-    "message",
-    "meter",
-    "museum",
-    "note",
-    "notice",
-    "office",
-    "order",
-    "parcel",
-    "partner",
-    "patient",
-    "payment",
-    "permit",
-    "person",
-    "phase",
-    "plan",
-    "plant",
-    "player",
-    "policy",
-    "product",
-    "project",
-    "purchase",
-    "queue",
-    "quote",
-    "receipt",
-    "refund",
-    "region",
-    "rental",
-    "report",
-    "request",
-    "reservation",
-    "review",
-    "room",
-    "route",
-    "salary",
-    "schedule",
-    "school",
-    "season",
-    "seat",
-    "section",
-    "segment",
-    "sensor",
-    "server",
-    "session",
-    "shift",
-    "ship",
-    "shop",
-    "show",
-    "site",
-    "skill",
-    "station",
-    "stock",
-    "store",
-    "student",
-    "subject",
-    "supplier",
-    "survey",
-    "task",
-    "team",
-    "tenant",
-    "ticket",
-    "title",
-    "tool",
-    "track",
-    "trip",
-    "unit",
-    "user",
-    "vehicle",
-    "vendor",
-    "venue",
-    "visit",
-    "vote",
-    "wage",
-    "ward",
-]
-_PARTS = [
-    "amount",
-    "begin",
-    "budget",
-    "category",
-    "city",
-    "close",
-    "code",
-    "colour",
-    "comment",
-    "count",
-    "country",
-    "created",
-    "currency",
-    "date",
-    "deadline",
-    "description",
-    "discount",
-    "distance",
-    "duration",
-    "email",
-    "end",
-    "fee",
-    "flag",
-    "grade",
-    "height",
-    "kind",
-    "label",
-    "language",
-    "length",
-    "level",
-    "limit",
-    "mode",
-    "name",
-    "number",
-    "origin",
-    "owner",
-    "phase",
-    "phone",
-    "postcode",
-    "price",
-    "priority",
-    "quantity",
-    "rank",
-    "rate",
-    "reason",
-    "score",
-    "sequence",
-    "size",
-    "speed",
-    "start",
-    "state",
-    "status",
-    "street",
-    "target",
-    "tax",
-    "temperature",
-    "title",
-    "total",
-    "type",
-    "unit",
-    "updated",
-    "url",
-    "value",
-    "version",
-    "volume",
-    "weight",
-    "width",
-    "year",
-    "zone",
-]
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_THINGS = _listed(
+    "account address agent airport article asset batch bill branch campaign carrier cart case channel "
+    "claim client contract course customer delivery department device document driver employee event "
+    "exam facility flight game group hotel invoice item journey kitchen league lease ledger license loan "
+    "location machine market match meeting member merchant message meter museum note notice office order "
+    "parcel partner patient payment permit person phase plan plant player policy product project "
+    "purchase queue quote receipt refund region rental report request reservation review room route "
+    "salary schedule school season seat section segment sensor server session shift ship shop show site "
+    "skill station stock store student subject supplier survey task team tenant ticket title tool track "
+    "trip unit user vehicle vendor venue visit vote wage ward"
+)
+_PARTS = _listed(
+    "amount begin budget category city close code colour comment count country created currency date "
+    "deadline description discount distance duration email end fee flag grade height kind label language "
+    "length level limit mode name number origin owner phase phone postcode price priority quantity rank "
+    "rate reason score sequence size speed start state status street target tax temperature title total "
+    "type unit updated url value version volume weight width year zone"
+)
 
 
 def make_wide(path: Path, *, dialect: str, tables: int = 2000, columns: int = 50, rows: int = 3) -> None:
@@ -228,10 +57,12 @@ def make_wide(path: Path, *, dialect: str, tables: int = 2000, columns: int = 50
             database.execute("BEGIN; " + "; ".join(statements[start : start + 200]) + "; COMMIT")
 
 
-def catalog_seconds(folder: Path, *, dialect: str, tables: int = 2000, columns: int = 50) -> dict[str, Any]:
+def catalog_seconds(
+    folder: Path, *, dialect: str, tables: int = 2000, columns: int = 50, rows: int = 3
+) -> dict[str, Any]:
     """Seconds to build the catalog, to load it again, and for paths and trees between random tables."""
     path = folder / f"wide.{dialect}"
-    make_wide(path, dialect=dialect, tables=tables, columns=columns)
+    make_wide(path, dialect=dialect, tables=tables, columns=columns, rows=rows)
     figures: dict[str, Any] = {"tables": tables, "columns": tables * columns}
     with open_database(path, cache_dir=folder / "cache") as database:
         started = time.perf_counter()
