@@ -65,6 +65,7 @@ def save_weights(network: SketchNetwork, tokenizer_file: Path, folder: Path, **a
     }
     partial = folder / "model.safetensors.partial"
     save_file(state, partial)
+    partial.chmod(0o644)  # safetensors writes for the owner alone; a package is read by everyone
     partial.rename(folder / "model.safetensors")
     (folder / "config.json").write_text(
         json.dumps({"shape": asdict(network.shape), **about}, indent=1) + "\n"
