@@ -118,6 +118,10 @@ class ValueIndex:
         if not query or not allowed.any():
             return []
         hits = self._texts(value, query, allowed)
+        if parse_number(value) is not None and any(hit.match == "exact" for hit in hits):
+            hits = [
+                hit for hit in hits if hit.match == "exact"
+            ]  # 2013 is no slip for 2014 where that is stored
         for hit in hits:  # a column that stores the text itself need not be named again for its range
             if hit.match == "exact":
                 allowed[self._of_place[f"{hit.table}.{hit.column}".lower()]] = False

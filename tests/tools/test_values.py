@@ -110,6 +110,10 @@ def test_a_number_finds_equal_texts_equal_numbers_and_ranges(index: ValueIndex) 
     assert ("singer.fee", 10.5, "exact") in found(index.search("10.50"))
 
 
+def test_another_number_is_no_slip_where_the_number_is_stored(index: ValueIndex) -> None:
+    assert "2015" not in [hit.value for hit in index.search("2014")]
+
+
 def test_a_number_that_lies_nowhere_finds_nothing(index: ValueIndex) -> None:
     assert index.search("987654321") == []
 
