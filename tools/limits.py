@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cut:
-    """One way a result was shortened: `what` is "rows", "columns" or "cells"; `kept` of `of` (None: unknown)."""
+    """How a result was shortened: `what` is "rows", "columns" or "cells"; `kept` of `of` (None: unknown)."""
 
     what: str
     kept: int

@@ -1,7 +1,7 @@
 """What sqlberg knows of a database: tables, columns, keys, statistics and joins. Plain frozen data, no I/O.
 
-`Catalog` holds only what the access policy lets the caller see; everything above (tools, prompts, agents) reads
-this and never the database's own system tables.
+`Catalog` holds only what the access policy lets the caller see; everything above (tools, prompts, agents)
+reads this and never the database's own system tables.
 """
 
 from __future__ import annotations

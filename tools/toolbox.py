@@ -216,7 +216,8 @@ def _observing(function: Callable[Given, Returned]) -> Callable[Given, Returned]
         except SqlbergError as error:
             raise ToolException(render_error(error)) from error
 
-    # LangChain evaluates the annotations at every call, though the schema says it all: a tenth of a call's time.
+    # LangChain evaluates the annotations at every call, though the schema says it all: a tenth of a call's
+    # time.
     observed.__annotations__ = {}
     return observed
 

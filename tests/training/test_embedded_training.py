@@ -38,7 +38,9 @@ def concerts(tmp_path: Path) -> Path:
     with sqlite3.connect(file) as connection:
         connection.executescript(
             """CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
-            CREATE TABLE concert (id INTEGER PRIMARY KEY, year INTEGER, singer_id INTEGER REFERENCES singer (id));
+            CREATE TABLE concert (
+                id INTEGER PRIMARY KEY, year INTEGER, singer_id INTEGER REFERENCES singer (id)
+            );
             INSERT INTO singer VALUES (1, 'Joe Sharp', 52), (2, 'Rose White', 41), (3, 'Tribal King', 25);
             INSERT INTO concert VALUES (1, 2014, 1), (2, 2014, 2), (3, 2015, 1);"""
         )
@@ -51,8 +53,10 @@ def concerts(tmp_path: Path) -> Path:
     [
         ("SELECT count(*) FROM singer", "SELECT count(*) FROM singer"),
         (
-            "SELECT T1.name FROM singer AS T1 JOIN concert AS T2 ON T1.id = T2.singer_id WHERE T2.year > 2014",
-            "SELECT singer.name FROM singer JOIN concert ON concert.singer_id = singer.id WHERE concert.year > 2014",
+            "SELECT T1.name FROM singer AS T1 JOIN concert AS T2 ON T1.id = T2.singer_id"
+            " WHERE T2.year > 2014",
+            "SELECT singer.name FROM singer JOIN concert ON concert.singer_id = singer.id"
+            " WHERE concert.year > 2014",
         ),
         (
             "SELECT name FROM singer WHERE age = (SELECT max(age) FROM singer) OR name LIKE '%a%'",
@@ -93,7 +97,8 @@ def test_a_teaching_dialogue_uses_the_real_tools(concerts: Path):
     with open_database(concerts) as database:
         messages, targets = Teacher(database).teach(
             "How many concerts did Joe Sharp give?",
-            "SELECT count(*) FROM concert JOIN singer ON concert.singer_id = singer.id WHERE name = 'Joe Sharp'",
+            "SELECT count(*) FROM concert JOIN singer ON concert.singer_id = singer.id"
+            " WHERE name = 'Joe Sharp'",
         )
     called = [call["function"]["name"] for m in messages for call in m.get("tool_calls", [])]
     assert called == ["search_column", "search_value", "execute_sql"]
@@ -105,7 +110,8 @@ def test_trajectories_are_read_back_as_examples(concerts: Path, tmp_path: Path, 
     questions = [
         {"id": "1", "db_id": "concerts", "question": "How old is Joe Sharp?",
          "sql": "SELECT age FROM singer WHERE name = 'Joe Sharp'"},
-        {"id": "2", "db_id": "concerts", "question": "Whose rank?", "sql": "SELECT rank() OVER () FROM singer"},
+        {"id": "2", "db_id": "concerts", "question": "Whose rank?",
+         "sql": "SELECT rank() OVER () FROM singer"},
     ]  # fmt: skip
     file = tmp_path / "out" / "concerts.jsonl"
     with open_database(concerts) as database:
