@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -54,6 +55,8 @@ def answering(setup: Setup) -> Answering:
     from ...models.references import load_chat_model
 
     chat_model = load_chat_model(setup.model, base_url=setup.base_url)
+    if setup.model == "embedded" or setup.model.startswith("transformers:"):
+        _share_cores(setup.concurrency)
     budget = Budget(rounds=setup.rounds, seconds=setup.seconds)
 
     def answer(question: str, database: Database, cancel: threading.Event, /) -> Answer:
@@ -68,6 +71,13 @@ def answering(setup: Setup) -> Answering:
             return agent.ask(question, cancel=cancel)
 
     return answer
+
+
+def _share_cores(concurrency: int) -> None:
+    """Questions at once share the cores; each computing on all of them would make them wait for another."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // concurrency))
 
 
 def _weights_digest(reference: str) -> str:

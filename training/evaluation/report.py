@@ -132,9 +132,11 @@ def _calibration(records: Sequence[Record]) -> dict[str, Any]:
     penalties = {"0": 0, "10": 10, "N": len(records)}
     return {
         "with_confidence": len(judged),
-        "area_under_risk_coverage": area_under_risk_coverage(judged),
-        "expected_calibration_error": expected_calibration_error(judged),
-        "penalty_score": {name: penalty_score(verdicts, penalty=value) for name, value in penalties.items()},
+        "area_under_risk_coverage": _rounded(area_under_risk_coverage(judged), 4),
+        "expected_calibration_error": _rounded(expected_calibration_error(judged), 4),
+        "penalty_score": {
+            name: _rounded(penalty_score(verdicts, penalty=value), 2) for name, value in penalties.items()
+        },
         "risk_at_coverage": {str(share): _risk_at(points, share / 100) for share in (25, 50, 75, 100)},
         "risk_coverage": [[round(coverage, 4), round(risk, 4)] for coverage, risk in points],
     }
@@ -152,7 +154,7 @@ def _right(record: Record) -> bool:
 
 def _risk_at(points: Sequence[tuple[float, float]], coverage: float) -> float | None:
     """Risk in per cent at the first point that covers at least that share."""
-    return next((100 * risk for share, risk in points if share >= coverage - 1e-9), None)
+    return next((round(100 * risk, 2) for share, risk in points if share >= coverage - 1e-9), None)
 
 
 def _score(records: Sequence[Record], name: str) -> dict[str, Any]:
@@ -182,6 +184,10 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
         "p50": round(statistics.median(ranked), 3),
         "p95": round(ranked[min(len(ranked) - 1, int(0.95 * len(ranked)))], 3),
     }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
