@@ -94,7 +94,11 @@ def test_text_in_cells_is_read_as_data_only():
         ("How many orders were placed in 2022?", "and in 2023?", "How many orders were placed in 2023?"),
         ("Which customers live in Berlin?", "what about Madrid?", "Which customers live in Madrid?"),
         ("How many orders are there?", "only from Spain", "How many orders are there from Spain?"),
-        ("How many orders are there?", "How many customers live in Berlin?", "How many customers live in Berlin?"),
+        (
+            "How many orders are there?",
+            "How many customers live in Berlin?",
+            "How many customers live in Berlin?",
+        ),
     ],
 )
 def test_a_follow_up_is_completed_from_the_question_before(earlier: str, follow_up: str, whole: str):
@@ -106,12 +110,16 @@ def test_names_are_spoken_in_words():
     assert spoken("songReleaseYear") == "song release year"
 
 
-@pytest.mark.parametrize(("a", "b"), [("cities", "city"), ("singers", "singer"), ("classes", "class"), ("hired", "hire")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("cities", "city"), ("singers", "singer"), ("classes", "class"), ("hired", "hire")]
+)
 def test_inflections_share_a_stem(a: str, b: str):
     assert stem(a) == stem(b)
 
 
-@pytest.mark.parametrize(("word", "number"), [("three", 3), ("1,000", 1000), ("3.5", 3.5), ("2nd", 2), ("abc", None)])
+@pytest.mark.parametrize(
+    ("word", "number"), [("three", 3), ("1,000", 1000), ("3.5", 3.5), ("2nd", 2), ("abc", None)]
+)
 def test_number_words_are_numbers(word: str, number: float | None):
     assert as_number(word) == number
 

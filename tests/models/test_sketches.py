@@ -18,7 +18,9 @@ def column(table: str, name: str) -> Item:
     return Item("column", text=name, table=table, column=name)
 
 
-def written(*tokens: str | Item, dialect: str = "sqlite", types: dict[tuple[str, str], str] | None = None) -> str:
+def written(
+    *tokens: str | Item, dialect: str = "sqlite", types: dict[tuple[str, str], str] | None = None
+) -> str:
     query = parse(["execute", "select", *tokens, "end"])
     assert isinstance(query, Query)
     return SqlWriter(dialect=dialect, joins=JOINS, types=types).write(query)
