@@ -100,7 +100,7 @@ class PromptWriter:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.cls, self.sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+        self.cls, self.sep = tokenizer.encode("").ids  # an empty text is its two marks: [CLS] [SEP]
         self.pieces = lru_cache(100_000)(self._pieces)
 
     def _pieces(self, text: str) -> tuple[int, ...]:

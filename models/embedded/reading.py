@@ -159,9 +159,8 @@ def read_observation(tool: str, text: str, situation: Situation) -> None:
         if tool == "search_column" and (found := COLUMN_LINE.match(line)):
             _read_column(found, situation)
         elif tool == "search_value" and (found := VALUE_LINE.match(line)):
-            value: str | int | float = found[3]
-            value = _string(value) if value.startswith("'") else float(value) if "." in value else int(value)
-            situation.values.append(SeenValue(_name(found[1]), _name(found[2]), value, found[4] or "exact"))
+            seen = SeenValue(_name(found[1]), _name(found[2]), _literal(found[3]), found[4] or "exact")
+            situation.values.append(seen)
         elif tool == "find_shortest_path" and re.match(r"\d+\. ", line):
             # A join path that was asked for goes before the joins known so far.
             path = [
@@ -210,3 +209,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _string(text: str) -> str:
     return text[1:-1].replace("''", "'")
+
+
+def _literal(text: str) -> str | int | float:
+    if text.startswith("'"):
+        return _string(text)
+    return float(text) if "." in text else int(text)

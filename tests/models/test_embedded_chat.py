@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -28,7 +29,7 @@ customer.city_id INTEGER -> city.id -- 1 to 3 (3 distinct)
 city.name TEXT -- e.g. 'Oslo', 'Bergen' (3 distinct)"""
 
 
-def ask(question: str, *observations: tuple[str, dict[str, object], str]) -> list[BaseMessage]:
+def ask(question: str, *observations: tuple[str, dict[str, Any], str]) -> list[BaseMessage]:
     messages: list[BaseMessage] = [SystemMessage(SECTION), HumanMessage(question)]
     for number, (tool, arguments, text) in enumerate(observations):
         call = {"name": tool, "args": arguments, "id": str(number), "type": "tool_call"}
@@ -36,7 +37,7 @@ def ask(question: str, *observations: tuple[str, dict[str, object], str]) -> lis
     return messages
 
 
-def reply(messages: list[BaseMessage], **options: object) -> AIMessage:
+def reply(messages: list[BaseMessage], **options: Any) -> AIMessage:
     answer = EmbeddedChatModel().bind_tools(TOOLS).invoke(messages, **options)
     assert isinstance(answer, AIMessage)
     return answer

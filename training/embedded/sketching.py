@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from ...models.embedded.items import AGGREGATES, Item, Token
 from ...models.embedded.sql_writer import JoinKey, UnconnectedTables, connect
@@ -41,11 +42,11 @@ class Sketcher:
         """`select … end`. Raises `Unsketchable`, also for SQL that does not parse."""
         try:
             tree = sqlglot.parse_one(sql, dialect=self.dialect)
-        except sqlglot.errors.SqlglotError as error:
+        except SqlglotError as error:
             raise Unsketchable(str(error)) from None
         return [*self._query(tree), "end"]
 
-    def _query(self, tree: exp.Expression) -> list[Token]:
+    def _query(self, tree: exp.Expr) -> list[Token]:
         if isinstance(tree, exp.Subquery):
             tree = tree.unnest()
         if isinstance(tree, exp.SetOperation):
@@ -80,17 +81,17 @@ class _SelectSketch:
             raise Unsketchable("WITH, windows or OFFSET")
         self.aliases: dict[str, str] = {}
         self.tables: list[str] = []
-        self.source: exp.Expression | None = None
+        self.source: exp.Expr | None = None
         self.edges: list[tuple[Item, Item]] = []
         from_ = tree.args.get("from_")
         if from_ is None:
             raise Unsketchable("no FROM")
         self._add(from_.this)
-        self.join_filters: list[exp.Expression] = []
+        self.join_filters: list[exp.Expr] = []
         for join in tree.args.get("joins") or []:
             self._join(join)
 
-    def _add(self, source: exp.Expression) -> None:
+    def _add(self, source: exp.Expr) -> None:
         if isinstance(source, exp.Subquery):
             if self.tables:
                 raise Unsketchable("a join with a nested query")
@@ -194,7 +195,7 @@ class _SelectSketch:
             for a, b in zip(key.columns, key.ref_columns, strict=True)
         }
 
-    def _conditions(self, tree: exp.Expression) -> list[Token]:
+    def _conditions(self, tree: exp.Expr) -> list[Token]:
         if isinstance(tree, exp.And | exp.Or):
             word = "and" if isinstance(tree, exp.And) else "or"
             if isinstance(tree, exp.And) and any(
@@ -209,7 +210,7 @@ class _SelectSketch:
             return self._conditions(inner)
         return self._predicate(tree)
 
-    def _predicate(self, tree: exp.Expression) -> list[Token]:
+    def _predicate(self, tree: exp.Expr) -> list[Token]:
         negated = isinstance(tree, exp.Not)
         if negated:
             tree = tree.this.unnest()
@@ -242,7 +243,7 @@ class _SelectSketch:
             return [*left, operator, "(", *self.sketcher._query(right.unnest()), ")"]
         return [*left, operator, *self._expression(right, column)]
 
-    def _like(self, pattern: exp.Expression, negated: bool, column: Item | None) -> list[Token]:
+    def _like(self, pattern: exp.Expr, negated: bool, column: Item | None) -> list[Token]:
         if not (isinstance(pattern, exp.Literal) and pattern.is_string) and not isinstance(
             pattern, exp.Column
         ):
@@ -255,9 +256,9 @@ class _SelectSketch:
         word = "like_" + shape[text.startswith("%"), text.endswith("%")]
         return [f"not_{word}" if negated else word, _value(core, column)]
 
-    def _expression(self, tree: exp.Expression, compared: Item | None = None) -> list[Token]:
+    def _expression(self, tree: exp.Expr, compared: Item | None = None) -> list[Token]:
         tree = tree.unnest()
-        if type(tree) in ARITHMETIC:
+        if isinstance(tree, exp.Binary) and type(tree) in ARITHMETIC:
             return [
                 *self._expression(tree.left, compared),
                 ARITHMETIC[type(tree)],
@@ -278,7 +279,7 @@ class _SelectSketch:
             return [self._column(tree)]
         return [self._literal(tree, compared)]
 
-    def _aggregate(self, tree: exp.Expression) -> list[Token]:
+    def _aggregate(self, tree: exp.Expr) -> list[Token]:
         function = FUNCTIONS[type(tree)]
         inner = tree.this
         if isinstance(inner, exp.Distinct):
@@ -294,7 +295,7 @@ class _SelectSketch:
     def _known(self, name: str) -> bool:
         return any(name.lower() in self.sketcher.columns[table.lower()] for table in self.tables)
 
-    def _literal(self, tree: exp.Expression, column: Item | None) -> Token:
+    def _literal(self, tree: exp.Expr, column: Item | None) -> Token:
         if isinstance(tree, exp.Neg) and isinstance(tree.this, exp.Literal):
             return _value(f"-{tree.this.name}", column, number=True)
         if isinstance(tree, exp.Literal):
