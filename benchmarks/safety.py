@@ -78,6 +78,8 @@ def attack(folder: Path, quick: bool) -> dict[str, Any]:
             continue
         tried.add(case.sql)
         for engine in case.engines:
+            if case.group == "resources":  # starting a child after the last kill is not this attack's time
+                databases[engine].execute("SELECT count(*) FROM orders")
             began = time.perf_counter()
             outcome, stops = _run(databases[engine], case)
             seconds = time.perf_counter() - began
