@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
-from langchain_community.agent_toolkits.sql.toolkit import SQLDatabaseToolkit
-from langchain_community.utilities.sql_database import SQLDatabase
+from langchain_community.agent_toolkits.sql.toolkit import SQLDatabaseToolkit  # pyright: ignore[reportMissingImports]
+from langchain_community.utilities.sql_database import SQLDatabase  # pyright: ignore[reportMissingImports]
 from parts.plan_model import PlanModel
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.tools.database import open_database
