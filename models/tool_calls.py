@@ -82,9 +82,10 @@ def speakable(text: str, *, with_tools: bool) -> str:
     text = text.lstrip()
     if text.startswith(("{", "`")):
         return ""
-    text = text.partition(OPENING)[0]
+    text, found, _ = text.partition(OPENING)
     for length in range(min(len(OPENING) - 1, len(text)), 0, -1):
-        if OPENING.startswith(text[-length:]):
+        # Before a whole tag nothing can become one any more.
+        if not found and OPENING.startswith(text[-length:]):
             text = text[:-length]
             break
     return text.rstrip()

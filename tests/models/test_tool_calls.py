@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
@@ -106,6 +106,7 @@ PIECES = st.lists(st.sampled_from(TAGS + OTHERS), max_size=8)
 
 
 @given(PIECES, st.booleans())
+@example(["<tool", "<tool_call>"], True)
 def test_what_is_shown_early_only_grows_and_is_how_the_content_starts(
     pieces: list[str], offered: bool
 ) -> None:
