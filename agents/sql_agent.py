@@ -2,7 +2,7 @@
 
     with SqlAgent("shop.duckdb") as agent:
         answer = agent.ask("How many customers came back last year?")
-        print(answer.text, answer.to_pandas(), sep="\n")
+        print(answer.text, answer.to_pandas(), sep="\\n")
 
 `ask`, `aask`, `stream` and `batch` differ only in how the answer arrives. A `thread_id` makes questions a
 conversation. Safe for many threads at once; questions of one conversation wait for each other. What a model
@@ -72,16 +72,13 @@ class SqlAgent:
         database: an open Database, or what `open_database` takes; then policy and limits are for it.
         model: a LangChain chat model that can call tools, or a reference ("embedded", "provider:model", ...).
         candidates: how many runs vote by result; the first is greedy, the others are sampled with
-        `temperature` and
-            `seed`, where the model takes these options.
+            `temperature` and `seed`, where the model takes these options.
         abstain_below: least confidence of an answer, 0 to 1; unknown confidence (one candidate of a model
-        that
-            reports no log-probabilities) is not held against it.
+            that reports no log-probabilities) is not held against it.
         clarify: ask back when candidates read the question in two likely ways with different results.
         explain: look up what literals and joins of the answer rest on, and what its joins do to rows.
         budget: rounds, seconds and tokens of one question. memory: where conversations are kept: None for
-        this
-            process, a path for a SQLite file, or any LangGraph checkpointer.
+            this process, a path for a SQLite file, or any LangGraph checkpointer.
         """
         if not 1 <= candidates <= MOST_CANDIDATES:
             raise SqlbergError(f"candidates must be 1 to {MOST_CANDIDATES}, not {candidates}")

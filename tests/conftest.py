@@ -1,12 +1,12 @@
 """What all tests share.
 
-How the tests are laid out, and why: - pytest runs from the repository's root with `--import-mode=importlib`
-(pyproject.toml). The root is not put on
-  `sys.path`, so `import sqlberg` takes the *installed* package: the wheel after `pip install .`, the checkout
-  itself after an editable install. `tests/` is in neither.
-- Folders below tests/ have the names of the packages and no `__init__.py`. Two test files may share a name. -
-A helper module stands beside the tests that use it and is imported relatively: `from .tiny import ...`. What
-  several folders need is a fixture of this file.
+How the tests are laid out, and why:
+- pytest runs from the repository's root with `--import-mode=importlib` (pyproject.toml). The root is not put
+  on `sys.path`, so `import sqlberg` takes the *installed* package: the wheel after `pip install .`, the
+  checkout itself after an editable install. `tests/` is in neither.
+- Folders below tests/ have the names of the packages and no `__init__.py`. Two test files may share a name.
+- A helper module stands beside the tests that use it and is imported relatively: `from .tiny import ...`.
+  What several folders need is a fixture of this file.
 
 No test reaches out: hubs are offline, tracing is off, and the cache of databases is a folder of the session.
 """
