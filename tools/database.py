@@ -47,7 +47,8 @@ def open_database(
     """Open a database for reading.
 
     reference: a DuckDB or SQLite file, a CSV, TSV, JSON or Parquet file, a folder of such files, or
-        "sample" (the bundled shop). policy: what may be read (default: everything).
+        "sample" (the bundled shop).
+    policy: what may be read (default: everything).
     limits: of every query (default: `Limits()`).
     cache_dir: where catalogs and indexes are kept (default: $SQLBERG_CACHE or the user's cache folder).
     embedder: makes the column search semantic. progress: show progress bars while catalog and indexes are
