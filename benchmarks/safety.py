@@ -21,7 +21,6 @@ import argparse
 import hashlib
 import json
 import os
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -31,9 +30,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from parts.attack_database import CANARY, POLICY, build
 from parts.attacks import ATTACKS, Attack
+from parts.costs import connect
 from parts.good_queries import GOOD_QUERIES
 from parts.spider_databases import to_duckdb
 from sqlberg.tools.database import Database, open_database
@@ -162,7 +161,7 @@ def _compare(
     milliseconds: list[tuple[float, float]] = []
     seen: dict[str, bool] = {}
     catalog = database.catalog
-    direct = _direct(path, engine)
+    direct = connect(path, engine)
     for sql in sqls:
         if sql in seen:  # the same question, worded differently
             continue
@@ -187,15 +186,6 @@ def _compare(
         "different": different,
         "milliseconds": milliseconds,
     }
-
-
-def _direct(path: Path, engine: str) -> Any:
-    if engine == "duckdb":
-        # One thread, as in the sandbox: sums of floats depend on the order of their terms.
-        return duckdb.connect(str(path), read_only=True, config={"threads": "1"})
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    return connection
 
 
 def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Train questions only. With an embedder the reworded questions count too, or meaning earns no weight: Spider's
 own questions mostly repeat the schema's words. Takes minutes; the result is printed, not written anywhere.
 
-    python -m benchmarks.parts.column_weights FOLDER [--meaning]
+    python -m benchmarks.parts.column_weights FOLDER [--embedder embedded]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sqlberg.models.embedded.encoder import EmbeddedEncoder
 from sqlberg.tools.column_features import FEATURES, ColumnFeatures
 from sqlberg.tools.column_meaning import ColumnMeaning
 from sqlberg.tools.database import open_database
@@ -70,9 +71,9 @@ def main() -> None:
     parser.add_argument(
         "folder", type=Path, help="databases/, questions.jsonl, questions_reworded_train.jsonl"
     )
-    parser.add_argument("--meaning", action="store_true", help="with MiniLM, and the reworded questions too")
+    parser.add_argument("--embedder", choices=("embedded", "minilm"), help="and the reworded questions too")
     asked = parser.parse_args()
-    files = ["questions.jsonl", *(["questions_reworded_train.jsonl"] if asked.meaning else [])]
+    files = ["questions.jsonl", *(["questions_reworded_train.jsonl"] if asked.embedder else [])]
     lines = [
         line for file in files for line in (asked.folder / file).read_text(encoding="utf-8").splitlines()
     ]
@@ -81,7 +82,7 @@ def main() -> None:
     for name in sorted({question["db_id"] for question in questions}):
         with open_database(asked.folder / "databases" / f"{name}.sqlite") as database:
             catalogs[name] = database.catalog
-    embedder = load_embedder("minilm") if asked.meaning else None
+    embedder = {"embedded": EmbeddedEncoder, "minilm": load_embedder, None: lambda: None}[asked.embedder]()
     print(json.dumps(fit_weights(*training_rows(questions, catalogs, embedder)), indent=1))
 
 
