@@ -1,4 +1,4 @@
-"""The SQL agent's graph: think -> act (and observe) -> think ... -> finish, under a budget.
+"""The SQL agent's graph: begin and think -> act (and observe) -> think ... -> finish, under a budget.
 
 After Interactive-T2S (arXiv 2408.11062): one thought and one tool call a turn, until the model answers in
 words. Differs from the released code: actions are structured tool calls, never evaluated text; a repeated,
@@ -59,7 +59,11 @@ def build_sql_graph(
     """
     nodes = Nodes(database, model, budget or Budget(), explain=explain, model_name=model_name)
     graph = StateGraph(SqlState, context_schema=Asking, input_schema=SqlInput, output_schema=SqlOutput)
-    graph.add_node("begin", _then(nodes.begin, _think_or_finish), destinations=("think", "finish"))
+    graph.add_node(
+        "begin",
+        _then(_both(nodes.begin, nodes.think), _act_or_finish),
+        destinations=("think", "act", "finish"),
+    )
     graph.add_node("think", _then(nodes.think, _act_or_finish), destinations=("think", "act", "finish"))
     graph.add_node("act", _then(nodes.act, _think_or_finish), destinations=("think", "finish"))
     graph.add_node("finish", nodes.finish)
@@ -77,6 +81,19 @@ def _then(node: Node, route: Route) -> Callable[..., Command[str]]:
     def run(state: SqlState, *, runtime: Runtime[Asking]) -> Command[str]:
         change = node(state, runtime=runtime)
         return Command(update=change, goto=route(cast(SqlState, {**state, **change})))
+
+    return run
+
+
+def _both(first: Node, second: Node) -> Node:
+    """Two nodes as one, the second unless the first ends the run: a step of LangGraph costs about a
+    millisecond, and the first thought always follows the beginning."""
+
+    def run(state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        change = first(state, runtime=runtime)
+        if change.get("ending"):
+            return change
+        return {**change, **second(cast(SqlState, {**state, **change}), runtime=runtime)}
 
     return run
 

@@ -73,7 +73,7 @@ def _repetition(shape: QueryShape, probe: Probe, alias: str) -> Repetition | Non
     source = shape.sources[alias]
     if source.table is None or not source.table.primary_key:
         raise Unchecked(f"{shape.label(alias)} has no primary key to count its rows by")
-    keys = [shape.sql(exp.column(name, table=alias)) for name in source.table.primary_key]
+    keys = [shape.column(alias, name) for name in source.table.primary_key]
     group = shape.select.args.get("group")
     if group is not None and any(group.args.get(kind) for kind in ("all", "cube", "rollup", "grouping_sets")):
         raise Unchecked("its GROUP BY is more than a list of columns")

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
 from .cells import identifier, qualified
 from .fanout import aggregates_of, repeated_rows
 from .join_keys import is_single_row, is_unique, known_joins
@@ -136,25 +134,29 @@ def _loss(
     other: str,
     pairs: Sequence[tuple[str, str]],
 ) -> Iterator[str]:
-    keys = [shape.sql(exp.column(ours, table=one)) for ours, _ in pairs]
-    their_keys = [shape.sql(exp.column(theirs, table=other)) for _, theirs in pairs]
+    keys = [shape.column(one, ours) for ours, _ in pairs]
+    their_keys = [shape.column(other, theirs) for _, theirs in pairs]
     empty = " OR ".join(f"{key} IS NULL" for key in keys)
     present = " AND ".join(f"{key} IS NOT NULL" for key in their_keys)
     place = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
     partners = f"SELECT {', '.join(their_keys)} FROM {shape.sql(shape.sources[other].node)} WHERE {present}"
     conditions = [shape.sql(condition) for condition in shape.conditions_on(one)]
     where = f" WHERE {' AND '.join(f'({condition})' for condition in conditions)}" if conditions else ""
+    source = f"{shape.sql(shape.sources[one].node)}{where}"
+    lost = f"({empty} OR {place} NOT IN ({partners}))"
+    # Mostly nothing is lost, and to see that is cheaper than to count.
+    any_lost = f"SELECT 1 FROM {source} {'AND' if conditions else 'WHERE'} {lost} LIMIT 1"
+    if probe.first_row(shape.with_clause + any_lost) is None:
+        return
     # Counted in two steps: not every engine takes a subquery inside an aggregate.
     counted = (
         f"{shape.with_clause}SELECT COUNT(*), SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END),"
         f" SUM(CASE WHEN state = 2 THEN 1 ELSE 0 END) FROM (SELECT CASE WHEN {empty} THEN 1"
         f" WHEN {place} IN ({partners}) THEN 0 ELSE 2 END AS state"
-        f" FROM {shape.sql(shape.sources[one].node)}{where}) AS checked"
+        f" FROM {source}) AS checked"
     )
     row = probe.first_row(counted)
     total, nulls, unmatched = (int(value or 0) for value in row or (0, 0, 0))
-    if not nulls and not unmatched:
-        return
     columns = " or ".join(identifier(shape.sources[one].column(ours)) for ours, _ in pairs)
     yield _loss_text(shape.label(one), shape.label(other), columns, total, nulls, unmatched, bool(conditions))
 

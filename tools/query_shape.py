@@ -100,6 +100,10 @@ class QueryShape:
     def listed(self) -> str:
         return ", ".join(self.label(alias) for alias in self.sources)
 
+    def column(self, alias: str, name: str) -> str:
+        """A column of a source as SQL that can run, both names quoted."""
+        return exp.column(name, table=alias, quoted=True).sql(self.dialect, copy=False)
+
     def sql(self, expression: exp.Expr) -> str:
         """A part of the statement as SQL that can run, every name quoted."""
         return expression.sql(self.dialect, identify=True, comments=False)

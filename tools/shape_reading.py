@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .database import Database
 
 _MORE_THAN_ANY_TABLE = 10**15
+_ANY_TYPE = exp.DType.UNKNOWN.into_expr()
+"""Only names are resolved here; reading the declared types would cost more than the rest."""
 
 
 class UnreadableQuery(SqlbergError):
@@ -46,15 +48,18 @@ def query_shapes(sql: str, database: Database) -> list[QueryShape]:
     try:
         # sqlglot's own dialect, not the guard's: here SUM must be known for an aggregate.
         tree = sqlglot.parse_one(guarded, dialect=catalog.dialect)
+        for node in tree.walk():
+            node.meta.clear()  # places in the text, which every copy of a part would copy
+        # Both dialects compare names without case, so lower case is what sqlglot would look for.
         schema: dict[str, Any] = {
-            _quoted(table.name): {_quoted(column.name): column.type or "TEXT" for column in table.columns}
+            table.name.lower(): {column.name.lower(): _ANY_TYPE for column in table.columns}
             for table in _tables_in(tree, catalog)
         }
         if catalog.dialect == "sqlite":
             _strings_in_double_quotes(tree, schema)
         tree = qualify(
             tree,
-            schema=MappingSchema(schema, dialect=catalog.dialect),
+            schema=MappingSchema(schema, dialect=catalog.dialect, normalize=False),
             dialect=catalog.dialect,
             quote_identifiers=False,
             validate_qualify_columns=False,
@@ -185,7 +190,7 @@ def _tables_in(tree: exp.Expr, catalog: Catalog) -> list[Table]:
 
 def _strings_in_double_quotes(tree: exp.Expr, schema: Mapping[str, Mapping[str, str]]) -> None:
     """SQLite reads "Bob" as a string where no column is called so; write it as one."""
-    names = {name.strip('"').lower() for columns in schema.values() for name in columns}
+    names = {name for columns in schema.values() for name in columns}
     names |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
     names |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
     for column in list(tree.find_all(exp.Column)):
@@ -212,7 +217,3 @@ def _visible_ctes(select: exp.Select) -> list[exp.CTE]:
             inside = None
         node = node.parent
     return found
-
-
-def _quoted(name: str) -> str:
-    return exp.to_identifier(name, quoted=True).sql()

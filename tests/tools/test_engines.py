@@ -223,7 +223,7 @@ def test_a_sqlite_writer_keeps_its_lock_while_we_look(tmp_path: Path) -> None:
     writer.execute("CREATE TABLE t AS SELECT 1 AS i")
     writer.execute("BEGIN EXCLUSIVE")
     assert read_head(path, 16) == b"SQLite format 3\0"
-    assert version_of(path)
+    assert version_of(str(path))
     other = (
         "import sqlite3, sys\n"
         "try: sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM t')\n"
@@ -244,13 +244,13 @@ def test_two_quick_writes_of_the_same_size_make_two_versions(tmp_path: Path) -> 
     versions = set()
     for text in ("one", "two", "six"):
         path.write_text(text)
-        versions.add(version_of(path))
+        versions.add(version_of(str(path)))
     assert len(versions) == 3
 
 
 def test_a_vanished_file_is_told_by_name_only(tmp_path: Path) -> None:
     with pytest.raises(DatabaseOpenError, match=r"^cannot read gone\.db: "):
-        version_of(tmp_path / "gone.db")
+        version_of(str(tmp_path / "gone.db"))
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class DataFiles:
         digest = hashlib.sha256(f"{_VERSION}\0{self.path}".encode())
         for table in self._tables:
             for path in table.paths:
-                digest.update(f"\0{table.name}\0{version_of(path)}".encode())
+                digest.update(f"\0{table.name}\0{version_of(str(path))}".encode())
         return digest.hexdigest()
 
     def spec(self) -> dict[str, Any]:

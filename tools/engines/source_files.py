@@ -8,7 +8,6 @@ open is never closed.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -39,7 +38,7 @@ class DuckDBFile:
         return {"engine": "duckdb", "path": str(self.path)}
 
     def version(self) -> str:
-        return version_of(self.path)
+        return version_of(self.identity)
 
 
 class SQLiteFile:
@@ -51,14 +50,15 @@ class SQLiteFile:
         self.path = path
         self.name = name or path.stem
         self.identity = str(path)
+        self._log = str(beside(path, "-wal"))
 
     def spec(self) -> dict[str, Any]:
         return {"engine": "sqlite", "path": str(self.path)}
 
     def version(self) -> str:
         """Covers the file and the write-ahead log beside it."""
-        version, log = version_of(self.path), beside(self.path, "-wal")
-        return version + version_of(log) if log.exists() else version
+        version = version_of(self.identity)
+        return version + version_of(self._log) if os.path.exists(self._log) else version
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -66,22 +66,24 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def version_of(path: Path) -> str:
-    """A digest of path, inode, size and times, which changes when the file changes.
+def version_of(path: str) -> str:
+    """Path, inode, size and times as one text, which changes when the file changes.
 
     A file written within the last tick is looked at again after it, since it may be written once more unseen.
     Raises DatabaseOpenError when the file is gone.
     """
     try:
-        status = path.stat()
+        status = os.stat(path)  # asked for many times a question: pathlib's costs as much again
         age = time.time() - status.st_mtime
         if 0 <= age < _TICK:
             time.sleep(_TICK - age)
-            status = path.stat()
+            status = os.stat(path)
     except OSError as error:
-        raise DatabaseOpenError(f"cannot read {path.name}: {error.strerror or 'it is gone'}") from None
-    seen = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return hashlib.sha256("\0".join(map(str, seen)).encode()).hexdigest()
+        raise DatabaseOpenError(
+            f"cannot read {os.path.basename(path)}: {error.strerror or 'it is gone'}"
+        ) from None
+    written = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return f"{path}\0{status.st_dev}\0{status.st_ino}\0{status.st_size}\0{written}\0"
 
 
 def read_head(path: Path, count: int) -> bytes:
