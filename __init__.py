@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agents.answer import Answer, Step
+    from .agents.opening import open_database
     from .agents.sql_agent import SqlAgent
     from .agents.sql_graph import build_sql_graph
-    from .tools.database import Database, open_database
+    from .tools.database import Database
     from .tools.errors import SqlbergError
     from .tools.limits import Limits, Result
     from .tools.policy import AccessPolicy
@@ -25,7 +26,7 @@ _HOMES = {
     "SqlbergError": ".tools.errors",
     "Step": ".agents.answer",
     "build_sql_graph": ".agents.sql_graph",
-    "open_database": ".tools.database",
+    "open_database": ".agents.opening",
 }
 
 __all__ = [

@@ -310,7 +310,7 @@ def _database(
     database: Database | str | Path, policy: AccessPolicy | None, limits: Limits | None
 ) -> Database:
     if isinstance(database, (str, Path)):
-        from ..tools.database import open_database
+        from .opening import open_database
 
         return open_database(database, policy=policy, limits=limits)
     if policy is not None or limits is not None:

@@ -19,8 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlberg.tools.database import open_database
-from sqlberg.training.evaluation.answering import Setup, answering, settings_of
+from sqlberg.training.evaluation.answering import Setup, answering, opening, settings_of
 from sqlberg.training.evaluation.dataset import load_dataset
 from sqlberg.training.evaluation.records import Record, RunFolder
 from sqlberg.training.evaluation.report import summarise
@@ -52,7 +51,7 @@ def measure(data: Path, output: Path, *, every: int) -> dict[str, Any]:
             dataset,
             answering(setup),
             folder,
-            open_database=lambda db_id: open_database(dataset.database(db_id)),
+            open_database=opening(setup, dataset),
             concurrency=setup.concurrency,
             finished=finished,
         )

@@ -118,6 +118,55 @@ def safety(figures: Figures) -> str:
     return _table(["", "measured"], rows)
 
 
+def found(figures: Figures) -> str:
+    """What the searches find of gold queries."""
+    joins, values = figures["found"]["joins"], figures["found"]["values"]
+    rows = [
+        [
+            f"the tables of {joins['questions_that_join']:,} gold queries that join, in one join tree",
+            _share(joins["contained"]),
+        ],
+        [f"the column of {values['stored']:,} string literals", _share(values["as_written"])],
+        ["the same after one random typo", _share(values["misspelt"])],
+    ]
+    names = {
+        "words": "by words only",
+        "embedded": "by meaning, as shipped",
+        "minilm": "by meaning, with MiniLM",
+    }
+    rows += [
+        [
+            f"gold columns among the first 10 for the question, {names[name]}",
+            f"{_share(part['recall']['10'])}, all of them for {_share(part['complete']['10'])}",
+        ]
+        for name, part in figures["found"]["columns"].items()
+    ]
+    return _table(["", "found"], rows)
+
+
+def speed(figures: Figures) -> str:
+    """What the searches, the guard and the sandbox cost."""
+    names, wide = figures["million_values"], figures["wide"]
+    rows = [
+        [
+            f"index of {names['values']:,} distinct values",
+            f"built in {_number(names['build_seconds'])} s",
+            _milliseconds(max(names["ms"].values(), key=lambda part: part["p95"])),
+        ],
+        [
+            f"catalog and indexes of {wide['tables']:,} tables × {wide['columns'] // wide['tables']} columns",
+            f"built in {_number(wide['build_seconds'])} s",
+            _milliseconds(max(wide["ms"].values(), key=lambda part: part["p95"])),
+        ],
+    ]
+    for engine, part in figures["costs"].items():
+        rows += [
+            [f"guard, {engine}", f"{part['queries']:,} gold queries", _milliseconds(part["guard_ms"])],
+            [f"sandbox, {engine}", "more than the engine itself", _milliseconds(part["sandbox_ms"])],
+        ]
+    return _table(["", "", "median and 95th percentile"], rows)
+
+
 def concurrency(figures: Figures) -> str:
     """One agent, many threads."""
     rows = [
@@ -142,6 +191,8 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "trust": ("accuracy.json", trust),
     "overhead": ("overhead.json", overhead),
     "safety": ("safety.json", safety),
+    "found": ("tools.json", found),
+    "speed": ("tools.json", speed),
     "concurrency": ("concurrency.json", concurrency),
 }
 
@@ -180,6 +231,14 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _percent(figure: Figures) -> str:
     return _number(figure["value"])
+
+
+def _share(value: float) -> str:
+    return f"{_number(100 * value)} %"
+
+
+def _milliseconds(figure: Figures) -> str:
+    return f"{_number(figure['p50'], 2)} and {_number(figure['p95'], 2)} ms"
 
 
 def _interval(figure: Figures) -> str:

@@ -33,7 +33,7 @@ from parts.search_scale import million_values, wide_search
 from parts.spider_databases import to_duckdb
 from rich.console import Console
 from rich.progress import track
-from sqlberg.models.embedded.encoder import EmbeddedEncoder
+from sqlberg.models.embedded.encoder import shipped_encoder
 from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.embedding import Embedder, EmbedderUnavailable, load_embedder
 from sqlberg.tools.limits import Result
@@ -114,7 +114,7 @@ def found(spider: Spider, folder: Path) -> dict[str, Any]:
 def embedders() -> Iterator[tuple[str, Embedder | None]]:
     """Those at hand, by the name in the report."""
     yield "words", None
-    yield "embedded", EmbeddedEncoder()
+    yield "embedded", shipped_encoder()
     try:
         yield "minilm", load_embedder("minilm")
     except EmbedderUnavailable as error:

@@ -12,12 +12,14 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .cache import cache_root, folder_for
 from .engines import Engine
+from .errors import DatabaseOpenError
 from .limits import Limits, Result
 from .policy import AccessPolicy
 from .references import find_engine
@@ -94,6 +96,7 @@ class Database:
         self._values = _Kept(self._build_values)
         self._checked: OrderedDict[tuple[str, str], Guarded] = OrderedDict()
         self._checked_lock = threading.Lock()
+        _require_open_parser()
         self._sandbox = Sandbox(engine)
         try:
             self._sandbox.start(self.limits.memory_mb)
@@ -238,6 +241,17 @@ def _progress_bar(title: str, *, shown: bool) -> Iterator[Callable[[int, int], N
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _require_open_parser() -> None:
+    """The guard extends sqlglot's parser, which cannot be done with its compiled edition; every statement
+    would be refused."""
+    with suppress(PackageNotFoundError):
+        version("sqlglotc")
+        raise DatabaseOpenError(
+            "the package sqlglotc is installed, whose compiled SQL parser the guard cannot work with: "
+            "pip uninstall sqlglotc"
+        )
 
 
 class _Kept(Generic[Part]):

@@ -18,6 +18,7 @@ from .exits import OF_STATUS, Exit
 from .options import (
     BaseUrlOption,
     DatabaseArgument,
+    EmbedderOption,
     JsonOption,
     ModelOption,
     PolicyOption,
@@ -65,6 +66,7 @@ def ask(
         Path | None, typer.Option(metavar="FILE", help="Save the answer as .json for `sqlberg replay`.")
     ] = None,
     policy: PolicyOption = None,
+    embedder: EmbedderOption = "embedded",
     as_json: JsonOption = False,
 ) -> None:
     """Ask a database in plain language; get the answer, its SQL, and how sure it is.
@@ -88,6 +90,7 @@ def ask(
     with _agent(
         database,
         policy=policy,
+        embedder=embedder,
         model=model,
         base_url=base_url,
         candidates=candidates,
@@ -112,6 +115,7 @@ def _agent(
     database: str,
     *,
     policy: Path | None,
+    embedder: str,
     model: str,
     base_url: str | None,
     candidates: int,
@@ -125,14 +129,16 @@ def _agent(
 ) -> Iterator[SqlAgent]:
     """The agent, closed at the end however it comes: no query and no child process is left behind."""
     from ..agents.budget import Budget
+    from ..agents.opening import open_database
     from ..agents.sql_agent import SqlAgent
     from ..models.references import load_chat_model
-    from ..tools.database import open_database
     from ..tools.limits import Limits
 
     access = read_policy(policy)
     limits = Limits(seconds=query_timeout, rows=limit_rows)
-    with open_database(database, policy=access, limits=limits, progress=sys.stderr.isatty()) as opened:
+    with open_database(
+        database, policy=access, limits=limits, embedder=embedder, progress=sys.stderr.isatty()
+    ) as opened:
         _ = opened.catalog  # built now, so that its progress bar stands alone
         agent = SqlAgent(
             opened,

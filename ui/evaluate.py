@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import data_table, err, out, plain_text, print_json, progress_bar
-from .options import BaseUrlOption, JsonOption, ModelOption, finite
+from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, finite
 
 if TYPE_CHECKING:
+    from ..training.evaluation.answering import Setup
     from ..training.evaluation.dataset import Dataset
     from ..training.evaluation.records import Record, RunFolder
     from ..training.evaluation.runner import Answering
@@ -40,6 +41,7 @@ def evaluate(
     timeout: Annotated[float, typer.Option(min=1.0, callback=finite, help="Seconds per question.")] = 120.0,
     rounds: Annotated[int, typer.Option(min=1, help="Model calls per dialogue.")] = 12,
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
+    embedder: EmbedderOption = "embedded",
     output: Annotated[
         Path | None,
         typer.Option(help="Run folder; by default under runs/evaluate, named after the settings."),
@@ -67,12 +69,12 @@ def evaluate(
 
     dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
     _tell_bad_lines(dataset)
-    setup = Setup(model, base_url, candidates, temperature, seed, timeout, rounds, concurrency)
+    setup = Setup(model, base_url, candidates, temperature, seed, timeout, rounds, concurrency, embedder)
     settings = settings_of(setup, dataset)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{folder.resolve().name}-{split or 'all'}-{model}")[-80:]
     path = output or Path("runs") / "evaluate" / f"{name}-{fingerprint(settings)}"
     with RunFolder(path, settings) as run_folder:
-        records = _run(dataset, answering(setup), run_folder, concurrency)
+        records = _run(dataset, answering(setup), run_folder, setup)
         summary = summarise(records, settings=settings)
         run_folder.write_summary(summary)
     if as_json:
@@ -86,9 +88,9 @@ def evaluate(
     console.print(plain_text(f"Results: {path}"))
 
 
-def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: int) -> list[Record]:
+def _run(dataset: Dataset, answer: Answering, folder: RunFolder, setup: Setup) -> list[Record]:
     """Run with a bar that shows the execution accuracy so far."""
-    from ..tools.database import open_database
+    from ..training.evaluation.answering import opening
     from ..training.evaluation.comparators import HEADLINE
     from ..training.evaluation.runner import run
 
@@ -111,8 +113,8 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, concurrency: in
             dataset,
             answer,
             folder,
-            open_database=lambda db_id: open_database(dataset.database(db_id)),
-            concurrency=concurrency,
+            open_database=opening(setup, dataset),
+            concurrency=setup.concurrency,
             finished=finished,
         )
 

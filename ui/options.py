@@ -38,6 +38,13 @@ BaseUrlOption = Annotated[
         "--base-url", envvar="SQLBERG_BASE_URL", help="Address of an OpenAI-compatible server, for vllm:NAME."
     ),
 ]
+EmbedderOption = Annotated[
+    str,
+    typer.Option(
+        "--embedder",
+        help="Finds columns by meaning: embedded, minilm or a sentence-transformers model; none: by words.",
+    ),
+]
 PolicyOption = Annotated[
     Path | None,
     typer.Option(

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sqlberg.models.embedded.encoder import EmbeddedEncoder
+from sqlberg.models.embedded.encoder import shipped_encoder
 from sqlberg.tools.column_features import FEATURES, ColumnFeatures
 from sqlberg.tools.column_meaning import ColumnMeaning
 from sqlberg.tools.database import open_database
@@ -82,7 +82,7 @@ def main() -> None:
     for name in sorted({question["db_id"] for question in questions}):
         with open_database(asked.folder / "databases" / f"{name}.sqlite") as database:
             catalogs[name] = database.catalog
-    embedder = {"embedded": EmbeddedEncoder, "minilm": load_embedder, None: lambda: None}[asked.embedder]()
+    embedder = {"embedded": shipped_encoder, "minilm": load_embedder, None: lambda: None}[asked.embedder]()
     print(json.dumps(fit_weights(*training_rows(questions, catalogs, embedder)), indent=1))
 
 

@@ -27,7 +27,7 @@ from .grammar import Query, SketchError, parse
 from .items import Item
 from .reading import Situation, read_dialogue
 from .sql_writer import SqlWriter, UnconnectedTables
-from .weights import SHIPPED, load_weights
+from .weights import SHIPPED, computing, load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -147,19 +147,20 @@ class EmbeddedChatModel(BaseChatModel):
 
         network, writer = load_weights(self.folder)
         prompt = writer.write(situation)
-        memory = prompt_tensors([prompt]).read(network)
-        if may_look_up:
-            # What to look up is not a matter of chance: the sampling is for the SQL.
-            first = write_sketches(network, memory, prompt)
-            if first and first[0].tokens[0] == "lookup":
-                return first, len(prompt.pieces)
         begin = ("execute",)
-        best = write_sketches(network, memory, prompt, beams=self.beams, begin=begin)
-        if heat > 0:
-            best = [
-                *write_sketches(network, memory, prompt, begin=begin, temperature=heat, generator=generator),
-                *best,
-            ]
+        with computing():
+            memory = prompt_tensors([prompt]).read(network)
+            if may_look_up:
+                # What to look up is not a matter of chance: the sampling is for the SQL.
+                first = write_sketches(network, memory, prompt)
+                if first and first[0].tokens[0] == "lookup":
+                    return first, len(prompt.pieces)
+            best = write_sketches(network, memory, prompt, beams=self.beams, begin=begin)
+            if heat > 0:
+                sampled = write_sketches(
+                    network, memory, prompt, begin=begin, temperature=heat, generator=generator
+                )
+                best = [*sampled, *best]
         return best, len(prompt.pieces)
 
 

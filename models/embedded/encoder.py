@@ -4,35 +4,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .tensors import embed_tensors
-from .weights import SHIPPED, load_weights
+from .weights import SHIPPED, computing, load_weights
 
 if TYPE_CHECKING:
     import numpy as np
 
-ROWS = 128
+_BATCH_CHARS = 4_096
+_MOST_KEPT = 4_096
+_KEPT_CHARS = 60
 
 
 class EmbeddedEncoder:
-    """Embeds with the same weights that write SQL; MiniLM's own embeddings are what they were held near."""
+    """Embeds with the same weights that write SQL; MiniLM's own embeddings are what they were held near.
+
+    Thread-safe. Short texts are remembered: the searches of one question ask for the same phrases.
+    """
 
     def __init__(self, folder: Path = SHIPPED) -> None:
         self.folder = folder
-        self.name = f"embedded-{(folder / 'model.safetensors').stat().st_size}"
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @cached_property
+    def name(self) -> str:
+        with (self.folder / "model.safetensors").open("rb") as file:
+            return f"embedded-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], rows of unit length."""
         import numpy as np
+
+        with self._lock:
+            found = {text: self._kept[text] for text in texts if text in self._kept}
+        new = list(dict.fromkeys(text for text in texts if text not in found))
+        for batch in _batches(new):
+            found |= zip(batch, self._computed(batch), strict=True)
+        with self._lock:
+            for text in texts:
+                if len(text) <= _KEPT_CHARS:
+                    self._kept[text] = found[text]
+                    self._kept.move_to_end(text)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return np.stack([found[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
+
+    def _computed(self, texts: Sequence[str]) -> np.ndarray:
         import torch
 
         network, writer = load_weights(self.folder)
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(texts), ROWS):
-                pieces, mask = embed_tensors(writer, texts[start : start + ROWS])
-                parts.append(network.embed(pieces, mask).numpy())
-        return np.concatenate(parts) if parts else np.zeros((0, 384), np.float32)
+        with computing(), torch.inference_mode():
+            return network.embed(*embed_tensors(writer, texts)).numpy()
+
+
+@cache
+def shipped_encoder() -> EmbeddedEncoder:
+    """The one for the shipped weights, which all databases share."""
+    return EmbeddedEncoder()
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts of like length together, a bounded number of characters with their padding."""
+    batch: list[str] = []
+    for text in sorted(texts, key=len):
+        longer = batch and len(text) > 2 * len(batch[0]) + 16
+        if batch and (longer or (len(batch) + 1) * len(text) > _BATCH_CHARS):
+            yield batch
+            batch = []
+        batch.append(text)
+    if batch:
+        yield batch

@@ -5,8 +5,10 @@ process.
 from __future__ import annotations
 
 import json
+import os
+import threading
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
     from .network import SketchNetwork
 
 SHIPPED = Path(__file__).parent / "weights"
+
+
+@cache
+def computing() -> threading.BoundedSemaphore:
+    """To be held while a network computes: as many at once as there are cores for torch's threads.
+
+    More threads than cores would not wait but spin, and slow each other down many times over.
+    """
+    import torch
+
+    return threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // torch.get_num_threads()))
 
 
 @lru_cache(maxsize=4)

@@ -295,3 +295,13 @@ def test_a_cache_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         temporary.write_text(f"half {1 / 0}")
     assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_compiled_parser_that_the_guard_cannot_extend_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shop.sqlite"
+    make_sqlite(path)
+    monkeypatch.setattr("sqlberg.tools.database.version", lambda name: "30.30.0")
+    with pytest.raises(DatabaseOpenError, match="pip uninstall sqlglotc"):
+        open_database(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ class Setup:
 
     candidates: dialogues per question, voted by result; those after the first are sampled with `temperature`
     and `seed`. seconds, rounds: of one question. concurrency: questions at once (it changes seconds per
-    question).
+    question). embedder: of the column search, by name.
     """
 
     model: str = "embedded"
@@ -37,6 +37,7 @@ class Setup:
     seconds: float = 120.0
     rounds: int = 12
     concurrency: int = 2
+    embedder: str = "embedded"
 
 
 def settings_of(setup: Setup, dataset: Dataset) -> dict[str, Any]:
@@ -47,6 +48,15 @@ def settings_of(setup: Setup, dataset: Dataset) -> dict[str, Any]:
         "weights": _weights_digest(setup.model),
         **asdict(setup),
     }
+
+
+def opening(setup: Setup, dataset: Dataset) -> Callable[[str], Database]:
+    """A function that opens the database of a `db_id`. Raises EmbedderUnavailable."""
+    from ...agents.opening import find_embedder
+    from ...tools.database import open_database
+
+    embedder = find_embedder(setup.embedder)
+    return lambda db_id: open_database(dataset.database(db_id), embedder=embedder)
 
 
 def answering(setup: Setup) -> Answering:
