@@ -22,18 +22,19 @@ from .text import split_name, stem
 if TYPE_CHECKING:
     from .embedding import Embedder
 
-# Fitted on Spider's train questions (1 = the gold SQL reads the column), the weights with an embedder on
-# their rewordings with synonyms as well. Spider's schemas have no comments: that weight is set by hand.
+# Fitted on Spider's train questions (1 = the gold SQL reads the column); those for an embedder with the one
+# that ships, and on the questions' rewordings with synonyms as well. Spider's schemas have no comments: that
+# weight is set by hand.
 WEIGHTS = {
     "coverage": 1.86, "whole": 0.21, "phrase": 1.24, "words": -1.69, "table": 1.65, "both": 1.49,
     "comment": 2.0, "value": 2.87, "cue": 0.75, "key": 0.0, "link": 1.48, "implied": 0.2, "bridge": 0.89,
     "display": 0.51, "proper": 0.13, "alone": 0.81, "spoken": 0.24, "bias": -4.75,
 }  # fmt: skip
 WEIGHTS_WITH_MEANING = {
-    "coverage": 1.85, "whole": 0.06, "phrase": 1.19, "words": -2.78, "table": 1.13, "both": 1.25,
-    "comment": 2.0, "value": 2.51, "cue": 0.64, "key": 0.04, "link": 1.48, "implied": 0.07, "bridge": 0.71,
-    "display": 0.6, "proper": 0.12, "alone": 0.76, "spoken": 0.11, "meaning": 0.76, "gist": 2.05,
-    "bias": -5.14,
+    "coverage": 1.73, "whole": 0.07, "phrase": 1.2, "words": -2.72, "table": 1.23, "both": 1.33,
+    "comment": 2.0, "value": 2.49, "cue": 0.63, "key": 0.03, "link": 1.59, "implied": 0.11, "bridge": 0.71,
+    "display": 0.58, "proper": 0.09, "alone": 0.78, "spoken": 0.11, "meaning": 0.99, "gist": 1.89,
+    "bias": -5.19,
 }  # fmt: skip
 
 

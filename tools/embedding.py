@@ -35,9 +35,12 @@ class EmbedderUnavailable(SqlbergError):
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. `name` changes whenever the vectors would."""
+    """Turns texts into vectors."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Changes whenever the vectors would."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [n, d], rows of unit length."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from sqlberg.models.embedded.encoder import shipped_encoder
 from sqlberg.tools.column_features import FEATURES, ColumnFeatures
 from sqlberg.tools.column_meaning import ColumnMeaning
@@ -32,7 +34,7 @@ def training_rows(
     """float32 [rows, features] and [rows]: one row for every question and column, 1 for gold columns."""
     schemas: dict[str, tuple[ColumnFeatures, ColumnMeaning | None]] = {}
     features, golds = [], []
-    for question in questions:
+    for question in track(list(questions), "Questions", console=Console(stderr=True)):
         name = question["db_id"]
         gold = gold_columns(question["sql"], catalogs[name])
         if not gold:

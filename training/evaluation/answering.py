@@ -65,7 +65,7 @@ def answering(setup: Setup) -> Answering:
     from ...models.references import load_chat_model
 
     chat_model = load_chat_model(setup.model, base_url=setup.base_url)
-    if setup.model == "embedded" or setup.model.startswith("transformers:"):
+    if setup.model.startswith("transformers:"):
         _share_cores(setup.concurrency)
     budget = Budget(rounds=setup.rounds, seconds=setup.seconds)
 
