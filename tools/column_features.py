@@ -69,7 +69,8 @@ class ColumnFeatures:
         self._with_columns = np.flatnonzero(sizes)
         self._table_starts = np.cumsum(sizes, dtype=np.int64) - sizes
         self._weights = self._word_weights(names, table_names)
-        self._full_weight = np.maximum(self._names.sums(self._weights), 1e-6)
+        everywhere = np.arange(len(self._weights))
+        self._full_weight = np.maximum(self._names.sums(everywhere, self._weights), 1e-6)
         self._samples = _samples(self.columns)
         self._mark_roles(catalog, names)
 
@@ -77,16 +78,19 @@ class ColumnFeatures:
         """float32 [len(FEATURES), columns], each 0 to 1; the last two are 0 without `meaning`."""
         tokens = words(query)[:MAX_WORDS]
         strength, places, cues = self._read(tokens)
-        found, seen = strength[self._names.flat], places[self._names.flat]
-        coverage = self._names.sums(found * self._weights) / self._full_weight
-        words_found = self._names.sums(found > 0.5)
+        matched = np.flatnonzero(strength).tolist()
+        at = self._names.positions(matched)
+        word = self._names.flat[at]
+        found, seen = strength[word], places[word]
+        coverage = self._names.sums(at, found * self._weights[at]) / self._full_weight
+        words_found = self._names.sums(at[found > 0.5])
         whole = words_found == self._names.sizes
-        named = self._tables.sums(strength[self._tables.flat]) / np.maximum(self._tables.sizes, 1)
+        named = self._share(self._tables, matched, strength, 1)
         if meaning is not None:
             # A name that means what the query says counts as found, if less surely than one spelled out.
             coverage = np.maximum(coverage, _soft(meaning.columns))
             named = np.maximum(named, _soft(meaning.tables))
-        alone = self._alone(coverage * np.where(whole, 1.0, 0.5), self._names.masks(seen))
+        alone = self._alone(coverage * np.where(whole, np.float32(1), np.float32(0.5)), at, seen)
         of_table = named[self._table_of]
         spoken = self._best_of_table(coverage * alone)
         near = np.maximum(named, spoken)
@@ -94,13 +98,13 @@ class ColumnFeatures:
         features = (
             coverage,
             whole,
-            self._names.adjacency(seen),
+            self._names.adjacency(at, seen),
             np.minimum(words_found, 4) / 4,
             of_table,
             coverage * of_table,
-            self._comments.sums(strength[self._comments.flat]) / np.maximum(self._comments.sizes, 4),
+            self._share(self._comments, matched, strength, 4),
             self._value_hits(tokens),
-            np.minimum(self._names.sums(cues[self._names.flat]), 1),
+            np.minimum(self._names.sums(self._names.positions(cues)), 1),
             self._key * near[self._table_of],
             named_links,
             implied,
@@ -109,35 +113,46 @@ class ColumnFeatures:
             self._display * near[self._table_of] * _has_proper_name(query),
             alone,
             spoken[self._table_of],
-            np.zeros(len(coverage)) if meaning is None else np.maximum(meaning.columns, 0),
-            np.zeros(len(coverage)) if meaning is None else np.maximum(meaning.whole, 0),
+            0 if meaning is None else np.maximum(meaning.columns, 0),
+            0 if meaning is None else np.maximum(meaning.whole, 0),
         )
         out = np.empty((len(features), len(self.columns)), np.float32)
         for row, feature in enumerate(features):
             out[row] = feature
         return out
 
-    def _read(self, tokens: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per word of the vocabulary: how strongly the query has it, where (bits), and by which cue."""
+    @staticmethod
+    def _share(lists: WordLists, matched: Sequence[int], strength: np.ndarray, least: int) -> np.ndarray:
+        """float32 [lists]: how strongly the words of each are found, by their number (at least `least`)."""
+        at = lists.positions(matched)
+        return lists.sums(at, strength[lists.flat[at]]) / np.maximum(lists.sizes, least)
+
+    def _read(self, tokens: Sequence[str]) -> tuple[np.ndarray, np.ndarray, Sequence[int]]:
+        """Per word of the vocabulary how strongly the query has it and where (bits); words that cues hint
+        at."""
         size = len(self._vocabulary.words)
-        strength, cues = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        places = np.zeros(size, np.uint64)
+        strength, places = np.zeros(size, np.float32), np.zeros(size, np.uint64)
+        cues: set[int] = set()
         for place, token in enumerate(tokens):
             for number, value in self._vocabulary.matches(token):
                 strength[number] = max(strength[number], value)
                 places[number] |= np.uint64(1 << place)
             hints = ("year", "date") if _YEAR.fullmatch(token) else CUES.get(token, ())
             for hint in hints:
-                cues[list(self._vocabulary.of_stem(hint))] = 1
-        return strength, places, cues
+                cues.update(self._vocabulary.of_stem(hint))
+        return strength, places, sorted(cues)
 
-    def _alone(self, score: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Per column, 1 when for one of its query words no other column scores higher."""
+    def _alone(self, score: np.ndarray, at: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Per column, 1 when for one of its query words no other column scores higher.
+
+        at, seen: the positions of matched words among the names, and their places in the query as bits.
+        """
         alone = np.zeros(len(score), np.float32)
+        owners = self._names.owner[at]
         bits = int(np.bitwise_or.reduce(seen)) if len(seen) else 0
         for place in range(bits.bit_length()):
             if bits >> place & 1:
-                mine = np.flatnonzero(seen & np.uint64(1 << place))
+                mine = owners[(seen & np.uint64(1 << place)) != 0]
                 best = score[mine].max()
                 alone[mine[score[mine] >= best - 1e-6]] = best > 0
         return alone
@@ -151,20 +166,25 @@ class ColumnFeatures:
     def _links(self, named: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per column: both tables of its join are named; are spoken of; are, or link two that are."""
         out = np.zeros((3, len(self.columns)), np.float32)
-        if len(self._link_column):
+        if len(self._link_trust):
             left, right = self._link_tables
-            first, second = np.zeros(len(near), np.float32), np.zeros(len(near), np.float32)
-            # The two best neighbours of each table: a table between two that are spoken of is needed too.
-            for a, b in self._neighbours:
-                if near[b] > first[a]:
-                    first[a], second[a] = near[b], first[a]
-                elif near[b] > second[a]:
-                    second[a] = near[b]
-            bridged = np.maximum(near, second)
+            # The second best neighbour: a table between two that are spoken of is needed too.
+            bridged = np.maximum(near, self._second_best_neighbour(near))
             for row, value in enumerate((named, near, bridged)):
                 both = np.minimum(value[left], value[right]) * self._link_trust
-                np.maximum.at(out[row], self._link_column, both)
+                out[row, self._link_columns] = np.maximum.reduceat(both, self._link_starts)
         return out[0], out[1], out[2]
+
+    def _second_best_neighbour(self, near: np.ndarray) -> np.ndarray:
+        """Per table, the second highest of its neighbours' values (0 with fewer than two)."""
+        second = np.zeros(len(near), np.float32)
+        if len(self._neighbours):
+            values = near[self._neighbours]
+            best = np.maximum.reduceat(values, self._neighbour_starts)
+            top = np.flatnonzero(values == best[self._neighbour_of])
+            values[top[np.flatnonzero(np.diff(self._neighbour_of[top], prepend=-1))]] = 0  # one best of each
+            second[self._with_neighbours] = np.maximum.reduceat(values, self._neighbour_starts)
+        return second
 
     def _value_hits(self, tokens: Sequence[str]) -> np.ndarray:
         hits = np.zeros(len(self.columns), np.float32)
@@ -206,10 +226,17 @@ class ColumnFeatures:
                 for end, here, there in ((join.table, a), *tables), ((join.ref_table, b), *tables[::-1]):
                     if end in place and here is not None and there is not None:
                         links.append((place[end], here, there, join.confidence))
-        self._link_column = np.array([link[0] for link in links], np.int64)
+        links.sort(key=lambda link: link[0])
+        self._link_columns, self._link_starts = np.unique(
+            np.array([link[0] for link in links], np.int64), return_index=True
+        )
         self._link_tables = np.array([link[1:3] for link in links], np.int64).reshape(-1, 2).T
-        self._neighbours = sorted({(a, b) for _, a, b, _ in links if a != b})
         self._link_trust = np.array([link[3] for link in links], np.float32)
+        pairs = np.array(sorted({(a, b) for _, a, b, _ in links if a != b}), np.int64).reshape(-1, 2)
+        self._neighbours = pairs[:, 1]
+        self._with_neighbours, self._neighbour_starts, self._neighbour_of = np.unique(
+            pairs[:, 0], return_index=True, return_inverse=True
+        )
 
 
 _DISPLAY_STEMS = {stem(word) for word in _DISPLAY}

@@ -85,36 +85,39 @@ class Vocabulary:
 
 
 class WordLists:
-    """Lists of word numbers of different lengths, flat, with sums and the like per list."""
+    """Lists of word numbers of different lengths, flat, and what a few words of a question find in them.
+
+    All methods but `positions` take flat positions, in rising order, and look at nothing else: a question's
+    words stand at a few of the hundred thousands of positions of a wide schema.
+    """
 
     def __init__(self, lists: Sequence[Sequence[str]], vocabulary: Vocabulary) -> None:
         flat = [vocabulary.add(word) for words in lists for word in words]
         self.flat = np.array(flat, np.int64)
         self.sizes = np.array([len(words) for words in lists], np.int64)
-        self.starts = np.cumsum(self.sizes) - self.sizes
-        self._filled = np.flatnonzero(self.sizes)
-        inner = np.ones(len(flat), bool)
-        inner[self.starts[self._filled]] = False
-        self._pairs = np.flatnonzero(inner)  # flat positions that have a left neighbour in the same list
-        self._pair_owner = np.repeat(np.arange(len(self.sizes)), np.maximum(self.sizes - 1, 0))
+        self.owner = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        self._by_word = np.argsort(self.flat, kind="stable")
+        self._sorted = self.flat[self._by_word]
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """float32 [lists]: sums of one value per flat position."""
-        # Differences of running sums: several times faster than np.add.reduceat on lists of two or three.
-        running = np.zeros(len(values) + 1, np.float64)
-        np.cumsum(values, out=running[1:])
-        return (running[self.starts + self.sizes] - running[self.starts]).astype(np.float32)
+    def positions(self, numbers: Sequence[int]) -> np.ndarray:
+        """Where these words stand."""
+        wanted = np.array(numbers, np.int64)
+        first, last = np.searchsorted(self._sorted, wanted), np.searchsorted(self._sorted, wanted, "right")
+        spans = [self._by_word[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b]
+        return np.sort(np.concatenate(spans)) if spans else np.zeros(0, np.int64)
 
-    def masks(self, values: np.ndarray) -> np.ndarray:
-        """uint64 [lists]: bitwise or."""
-        out = np.zeros(len(self.sizes), np.uint64)
-        if len(self._filled):
-            out[self._filled] = np.bitwise_or.reduceat(values, self.starts[self._filled])
-        return out
+    def sums(self, positions: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        """float32 [lists]: sums of the values (None: ones) at the positions."""
+        owners = self.owner[positions]
+        return np.bincount(owners, values, minlength=len(self.sizes)).astype(np.float32)
 
-    def adjacency(self, masks: np.ndarray) -> np.ndarray:
-        """float [lists]: the share of neighbouring words that are neighbours in the query, either way."""
-        right, left, one = masks[self._pairs], masks[self._pairs - 1], np.uint64(1)
-        beside = np.flatnonzero(((left << one) & right) | ((right << one) & left))
-        counts = np.bincount(self._pair_owner[beside], minlength=len(self.sizes))
-        return counts / np.maximum(self.sizes - 1, 1)
+    def adjacency(self, positions: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """float32 [lists]: the share of neighbouring words that are neighbours in the query, either way.
+
+        masks: uint64, the words' places in the query as bits.
+        """
+        after = np.flatnonzero(np.diff(positions) == 1) + 1
+        after = after[self.owner[positions[after]] == self.owner[positions[after - 1]]]
+        left, right, one = masks[after - 1], masks[after], np.uint64(1)
+        beside = after[((left << one) & right | (right << one) & left) != 0]
+        return self.sums(positions[beside]) / np.maximum(self.sizes - 1, 1)

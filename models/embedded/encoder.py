@@ -18,7 +18,8 @@ from .weights import SHIPPED, computing, load_weights
 if TYPE_CHECKING:
     import numpy as np
 
-_BATCH_CHARS = 4_096
+_BATCH_CHARS = 2_000
+_ADDED_CHARS = 5  # a text's beginning and end cost about as much as a word
 _MOST_KEPT = 4_096
 _KEPT_CHARS = 60
 
@@ -72,13 +73,14 @@ def shipped_encoder() -> EmbeddedEncoder:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts of like length together, a bounded number of characters with their padding."""
+    """The texts in their order, a bounded number of characters at a time."""
     batch: list[str] = []
-    for text in sorted(texts, key=len):
-        longer = batch and len(text) > 2 * len(batch[0]) + 16
-        if batch and (longer or (len(batch) + 1) * len(text) > _BATCH_CHARS):
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > _BATCH_CHARS:
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(text)
+        size += len(text) + _ADDED_CHARS
     if batch:
         yield batch

@@ -129,16 +129,15 @@ class SketchNetwork(nn.Module):
         nn.init.zeros_(self.kinds.weight)
 
     def encode(
-        self, pieces: Tensor, mask: Tensor, marks: tuple[Tensor, Tensor, Tensor] | None = None
+        self, pieces: Tensor, mask: Tensor, marks: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Hidden states [batch, tokens, hidden] of `pieces`, and each layer's keys and values.
 
-        marks: roles, matches and keys, each [batch, tokens]; None for a plain text to embed.
+        marks: roles, matches and keys, each [batch, tokens].
         """
         length = pieces.shape[1]
         x = self.pieces(pieces) + self.positions.weight[:length] + self.token_type
-        if marks is not None:
-            x = x + self.roles(marks[0]) + self.matches(marks[1]) + self.keys(marks[2])
+        x = x + self.roles(marks[0]) + self.matches(marks[1]) + self.keys(marks[2])
         x = self.dropout(self.norm(x))
         bias = _bias(mask)[:, None, None, :]
         keys, values = [], []
@@ -150,11 +149,21 @@ class SketchNetwork(nn.Module):
             x = layer.attend(x, q, k, v, bias)
         return x, keys, values
 
-    def embed(self, pieces: Tensor, mask: Tensor) -> Tensor:
-        """Unit-length embeddings [batch, hidden] of short texts: the mean over their tokens."""
-        x, _, _ = self.encode(pieces, mask)
-        weights = mask.unsqueeze(-1).to(x.dtype)
-        return F.normalize((x * weights).sum(1) / weights.sum(1), dim=-1)
+    def embed(self, pieces: Tensor, places: Tensor, text_of: Tensor) -> Tensor:
+        """Unit-length embeddings [texts, hidden] of short texts: the mean over their tokens.
+
+        All are read as one row, in which each token sees its own text only: nothing is padded, and the
+        weights pass through the processor once. Per token: its piece, its place in its text, its text's
+        number.
+        """
+        x = self.pieces(pieces) + self.positions(places) + self.token_type
+        x = self.dropout(self.norm(x))[None]
+        bias = _bias(text_of[:, None] == text_of[None, :])[None, None]
+        for layer in self.stack:
+            assert isinstance(layer, Layer)
+            x = layer.attend(x, *layer.project(x), bias)
+        sums = torch.zeros(int(text_of[-1]) + 1, x.shape[-1], device=x.device)
+        return F.normalize(sums.index_add(0, text_of, x[0].float()), dim=-1)
 
     def read(
         self,

@@ -16,6 +16,10 @@ BUCKET = 8
 """Lengths are padded to multiples of this: many different sizes fragment the heap of a CPU run."""
 
 
+MOST_PIECES = 64
+"""Pieces of a text that is embedded; what is longer is cut."""
+
+
 @dataclass(frozen=True)
 class PromptTensors:
     """Padded prompts, `rows` of them.
@@ -78,11 +82,13 @@ def prompt_tensors(prompts: Sequence[Prompt]) -> PromptTensors:
     )
 
 
-def embed_tensors(writer: PromptWriter, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Pieces and mask of short texts, each between [CLS] and [SEP], as `SketchNetwork.embed` takes them."""
+def embed_tensors(writer: PromptWriter, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    """Short texts, each between [CLS] and [SEP], one after another, as `SketchNetwork.embed` takes them."""
     import torch
 
-    rows = [[writer.cls, *writer.pieces(text)[:62], writer.sep] for text in texts]
-    pieces = padded(rows, 0, BUCKET)
-    lengths = torch.tensor([len(row) for row in rows])
-    return pieces, torch.arange(pieces.shape[1]) < lengths[:, None]
+    rows = [[writer.cls, *writer.pieces(text)[: MOST_PIECES - 2], writer.sep] for text in texts]
+    return (
+        torch.tensor([piece for row in rows for piece in row]),
+        torch.tensor([place for row in rows for place in range(len(row))]),
+        torch.tensor([number for number, row in enumerate(rows) for _ in row]),
+    )

@@ -203,11 +203,10 @@ class _Distillation:
         import random
 
         chosen = random.Random(step).sample(self.texts, min(self.rows, len(self.texts)))
-        pieces, mask = embed_tensors(self.writer, chosen)
-        pieces, mask = pieces.to(device), mask.to(device)
-        target = self.teacher.embed(pieces, mask).float()
+        tokens = [tensor.to(device) for tensor in embed_tensors(self.writer, chosen)]
+        target = self.teacher.embed(*tokens)
         # The squared distance of unit vectors is 2 - 2 cos.
-        return 5.0 * (1 - (network.embed(pieces, mask).float() * target).sum(-1)).mean()
+        return 5.0 * (1 - (network.embed(*tokens) * target).sum(-1)).mean()
 
 
 def _writer(start: Path) -> PromptWriter:
