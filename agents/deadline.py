@@ -58,6 +58,18 @@ def run_until(work: Callable[[threading.Event], T], *, seconds: float, cancel: t
     return job.outcome()
 
 
+def beside(work: Callable[[threading.Event], T]) -> Callable[[], T]:
+    """Start `work(stop)` in another thread; call what is returned to wait for its value, or its exception."""
+    job = _Job(work)
+    _worker().jobs.put(job)
+
+    def outcome() -> T:
+        job.done.wait()
+        return job.outcome()
+
+    return outcome
+
+
 class _Job(Generic[T]):
     def __init__(self, work: Callable[[threading.Event], T]) -> None:
         self.work = work

