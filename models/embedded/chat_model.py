@@ -22,12 +22,13 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 
 from . import turns
+from .computing import compute
 from .follow_up import whole_question
 from .grammar import Query, SketchError, parse
 from .items import Item
 from .reading import Situation, read_dialogue
 from .sql_writer import SqlWriter, UnconnectedTables
-from .weights import SHIPPED, computing, load_weights
+from .weights import SHIPPED, load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -91,8 +92,7 @@ class EmbeddedChatModel(BaseChatModel):
         generator = torch.Generator().manual_seed(seed) if seed is not None else None
         situation = read_dialogue(messages)
         situation.question = whole_question(situation)
-        with torch.inference_mode():
-            turn, sketch, read = self._turn(situation, frozenset(tools), heat, generator)
+        turn, sketch, read = self._turn(situation, frozenset(tools), heat, generator)
         return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read))])
 
     def _turn(
@@ -148,20 +148,23 @@ class EmbeddedChatModel(BaseChatModel):
         network, writer = load_weights(self.folder)
         prompt = writer.write(situation)
         begin = ("execute",)
-        with computing():
+
+        def sketches() -> list[Sketch]:
             memory = prompt_tensors([prompt]).read(network)
             if may_look_up:
                 # What to look up is not a matter of chance: the sampling is for the SQL.
                 first = write_sketches(network, memory, prompt)
                 if first and first[0].tokens[0] == "lookup":
-                    return first, len(prompt.pieces)
+                    return first
             best = write_sketches(network, memory, prompt, beams=self.beams, begin=begin)
-            if heat > 0:
-                sampled = write_sketches(
-                    network, memory, prompt, begin=begin, temperature=heat, generator=generator
-                )
-                best = [*sampled, *best]
-        return best, len(prompt.pieces)
+            if heat <= 0:
+                return best
+            sampled = write_sketches(
+                network, memory, prompt, begin=begin, temperature=heat, generator=generator
+            )
+            return [*sampled, *best]
+
+        return compute(sketches), len(prompt.pieces)
 
 
 def _message(turn: turns.Turn, sketch: Sketch | None, read: int) -> AIMessage:

@@ -12,8 +12,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .computing import compute
 from .tensors import embed_tensors
-from .weights import SHIPPED, computing, load_weights
+from .weights import SHIPPED, load_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,11 +60,8 @@ class EmbeddedEncoder:
         return np.stack([found[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
 
     def _computed(self, texts: Sequence[str]) -> np.ndarray:
-        import torch
-
         network, writer = load_weights(self.folder)
-        with computing(), torch.inference_mode():
-            return network.embed(*embed_tensors(writer, texts)).numpy()
+        return compute(lambda: network.embed(*embed_tensors(writer, texts)).numpy())
 
 
 @cache

@@ -5,12 +5,8 @@ process.
 from __future__ import annotations
 
 import json
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,35 +14,9 @@ from ..errors import ModelError
 from .prompt import PromptWriter
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
-
     from .network import SketchNetwork
 
 SHIPPED = Path(__file__).parent / "weights"
-
-
-@contextmanager
-def computing() -> Iterator[None]:
-    """To be held while a network computes: on one core, and at most one computation for each core at a time.
-
-    The network is small: a second core gains it 7 %, and costs it 200 % when another process uses that core,
-    since OpenMP's threads spin while they wait. Only the calling thread is limited, not the caller's process.
-    """
-    with _cores(), _thread_pools().limit(limits=1, user_api="openmp"):
-        yield
-
-
-@cache
-def _cores() -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(os.cpu_count() or 1)
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    import torch  # noqa: F401 - its pools are found once they are loaded
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 @lru_cache(maxsize=4)
