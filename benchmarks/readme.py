@@ -169,14 +169,15 @@ def speed(figures: Figures) -> str:
 
 def concurrency(figures: Figures) -> str:
     """One agent, many threads."""
+    scripted = figures["model"] == "scripted"
     rows = [
         [
             f"{figures['questions']} questions by {figures['threads']} threads",
             f"{figures['different']} answers differ from one by one",
         ],
-        ["growth of memory over two more rounds", f"{_number(figures['growth_mb_two_more_rounds'])} MB"],
+        ["growth of memory after the first round", f"{_number(figures['growth_mb_after_first_round'])} MB"],
         [
-            "questions a second, with a model that takes no time",
+            "questions a second, " + ("a model that takes no time" if scripted else "the embedded model"),
             f"{_number(figures['questions_a_second_one_by_one'])} one by one, "
             f"{_number(figures['questions_a_second_concurrent'])} concurrently",
         ],
@@ -194,6 +195,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "found": ("tools.json", found),
     "speed": ("tools.json", speed),
     "concurrency": ("concurrency.json", concurrency),
+    "concurrency-embedded": ("concurrency_embedded.json", concurrency),
 }
 
 

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,10 +36,10 @@ class EmbeddedEncoder:
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    @cached_property
+    @property
     def name(self) -> str:
-        with (self.folder / "model.safetensors").open("rb") as file:
-            return f"embedded-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        """Changes with the weights."""
+        return f"embedded-{_digest(self.folder)}"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], rows of unit length."""
@@ -68,6 +68,12 @@ class EmbeddedEncoder:
 def shipped_encoder() -> EmbeddedEncoder:
     """The one for the shipped weights, which all databases share."""
     return EmbeddedEncoder()
+
+
+@cache
+def _digest(folder: Path) -> str:
+    with (folder / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

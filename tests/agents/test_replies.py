@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
-from sqlberg.agents.deadline import Cancelled, OutOfTime, run_until
 from sqlberg.agents.replies import is_unfinished, read_reply
 
 from .scripted import sql, words
@@ -84,29 +80,3 @@ def test_words_that_mean_a_call_are_unfinished(text: str) -> None:
 @pytest.mark.parametrize("text", ["There are four singers.", "I cannot answer this: there are no prices."])
 def test_plain_words_are_finished(text: str) -> None:
     assert not is_unfinished(text)
-
-
-def test_work_that_hangs_is_left_at_the_deadline_and_told_to_stop() -> None:
-    stops: list[threading.Event] = []
-
-    def hang(stop: threading.Event) -> None:
-        stops.append(stop)
-        stop.wait(10)
-
-    started = time.monotonic()
-    with pytest.raises(OutOfTime):
-        run_until(hang, seconds=0.1, cancel=threading.Event())
-    assert time.monotonic() - started < 1
-    assert stops[0].is_set()
-
-
-def test_work_is_left_when_the_caller_cancels() -> None:
-    cancel = threading.Event()
-    threading.Timer(0.1, cancel.set).start()
-    with pytest.raises(Cancelled):
-        run_until(lambda stop: stop.wait(10), seconds=10, cancel=cancel)
-
-
-def test_an_exception_of_the_work_is_the_callers() -> None:
-    with pytest.raises(ZeroDivisionError):
-        run_until(lambda stop: 1 / 0, seconds=1, cancel=threading.Event())

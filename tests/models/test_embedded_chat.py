@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
+from sqlberg.models.embedded.computing import compute
 from sqlberg.models.embedded.encoder import EmbeddedEncoder
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
@@ -120,6 +123,19 @@ def test_texts_that_mean_the_same_are_embedded_near_each_other():
     near, other, far = EmbeddedEncoder().encode(["price of the product", "cost of an article", "hair colour"])
     assert near @ other > near @ far
     assert abs(float(near @ near) - 1) < 1e-4
+
+
+def test_a_text_is_embedded_alike_alone_and_among_others():
+    texts = ["salary", "the name of a stadium", "how many people live in the largest city of the country"]
+    together = EmbeddedEncoder().encode(texts)
+    alone = [EmbeddedEncoder().encode([text])[0] for text in texts]
+    assert np.abs(together - np.stack(alone)).max() < 1e-5
+
+
+def test_the_network_computes_on_one_core_and_leaves_the_callers_threads_alone():
+    before = torch.get_num_threads()
+    assert compute(torch.get_num_threads) == 1
+    assert torch.get_num_threads() == before
 
 
 def test_damaged_weights_are_told_in_one_line(tmp_path: Path):
