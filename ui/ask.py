@@ -75,7 +75,7 @@ def ask(
 
     Examples:
 
-      sqlberg ask sample "Which five products sold best in 2024?"
+      sqlberg ask sample "What are the five most expensive products?"
 
       sqlberg ask shop.duckdb "How many customers came back?" --steps --candidates 5
 

@@ -26,6 +26,7 @@ RESERVED = frozenset(
 )
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
+YEAR_SQL = {"duckdb": "year({})", "sqlite": "CAST(strftime('%Y', {}) AS INTEGER)"}
 AGGREGATE_SQL = {"count": "count({})", "sum": "sum({})", "avg": "avg({})", "min": "min({})", "max": "max({})"}
 
 
@@ -202,6 +203,11 @@ class SqlWriter:
             return f"{left} IS NULL"
         if operator == "is_not_null":
             return f"{left} IS NOT NULL"
+        if column is not None and self._is_date(column):
+            if all(_is_year(r) for r in right):
+                left, column = YEAR_SQL.get(self.dialect, "extract(year FROM {})").format(left), None
+            elif "like_" in operator and self.dialect != "sqlite":
+                left = f"CAST({left} AS VARCHAR)"
         if operator == "between":
             low, high = (self._right(r, column, qualify) for r in right)
             return f"{left} BETWEEN {low} AND {high}"
@@ -249,6 +255,9 @@ class SqlWriter:
         name = quote(column.column)
         return f"{quote(column.table)}.{name}" if qualify else name
 
+    def _is_date(self, column: Item) -> bool:
+        return bool(re.match(r"date|timestamp", self.types.get((column.table, column.column), ""), re.I))
+
     def _literal(self, token: Token, column: Item | None) -> str:
         """A literal in the type of the column it is compared with, where the dialogue told that type."""
         value = token.value if isinstance(token, Item) else token
@@ -284,6 +293,13 @@ def _own_columns(query: Query) -> list[Item]:
     for expression, _ in query.order:
         visit(expression)
     return found
+
+
+def _is_year(right: Token | Expression | Query) -> bool:
+    """A bare number such as 2014."""
+    token = right.operand if isinstance(right, Expression) and right.tail is None else right
+    value = token.value if isinstance(token, Item) else token
+    return bool(re.fullmatch(r"[12]\d{3}", str(value)))
 
 
 def _is_text(declared: str) -> bool:

@@ -61,6 +61,24 @@ def test_a_number_is_quoted_where_its_column_holds_text():
     assert written("*", "from", CONCERT, "where", year, "=", value).endswith("year = 2014")
 
 
+@pytest.mark.parametrize(
+    ("dialect", "year"),
+    [
+        ("duckdb", "year(day)"),
+        ("sqlite", "CAST(strftime('%Y', day) AS INTEGER)"),
+        ("x", "extract(year FROM day)"),
+    ],
+)
+def test_a_year_is_compared_with_the_year_of_a_date(dialect: str, year: str):
+    day, value = column("concert", "day"), Item("value", text="2014", value=2014)
+    types = {("concert", "day"): "DATE"}
+    sql = written("*", "from", CONCERT, "where", day, ">=", value, dialect=dialect, types=types)
+    assert sql == f"SELECT * FROM concert WHERE {year} >= 2014"
+    day_of_year = Item("value", text="2014-05-01", value="2014-05-01")
+    sql = written("*", "from", CONCERT, "where", day, "=", day_of_year, dialect=dialect, types=types)
+    assert sql == "SELECT * FROM concert WHERE day = '2014-05-01'"
+
+
 def test_quotes_in_names_and_values_are_doubled():
     odd = Item("column", table="singer", column='a "b"')
     value = Item("value", text="O'Neil", value="O'Neil")
