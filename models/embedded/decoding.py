@@ -65,15 +65,15 @@ def write_sketches(
     """
     import torch
 
+    from .writing import Writing
+
     active = [_Beam([], []) for _ in range(beams if temperature > 0 else 1)]
-    past: list[tuple[Tensor, Tensor]] | None = None
     finished: list[Sketch] = []
     masks = _ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
-    memory = memory.select(torch.zeros(len(active), dtype=torch.long))
+    writing = Writing(network, memory, rows=beams, steps=MAX_STEPS)
+    writing.keep([0] * len(active))
     for step in range(MAX_STEPS):
-        inputs = torch.tensor([[beam.last] for beam in active])
-        scores, past = network.write(memory, inputs, past)
-        scores = scores[:, -1]
+        scores = writing.step([beam.last for beam in active])
         if temperature > 0:
             scores = scores / temperature
         allowed = torch.stack([masks.allowed(beam.tokens, begin, step) for beam in active])
@@ -99,9 +99,7 @@ def write_sketches(
             survivors, rows = [survivors[i] for i in keep], [rows[i] for i in keep]
         if not survivors:
             break
-        index = torch.tensor(rows)
-        past = [(k[index], v[index]) for k, v in past]
-        memory = memory.select(index)
+        writing.keep(rows)
         active = survivors
     return finished
 

@@ -52,17 +52,6 @@ class Memory:
     item_mask: Tensor
     item_kinds: Tensor
 
-    def select(self, rows: Tensor) -> Memory:
-        """The memory of these batch rows (repeats allowed), as beams need it."""
-        return Memory(
-            [k[rows] for k in self.keys],
-            [v[rows] for v in self.values],
-            self.mask[rows],
-            self.items[rows],
-            self.item_mask[rows],
-            self.item_kinds[rows],
-        )
-
 
 class Layer(nn.Module):
     """One post-norm transformer layer, attending to a given past as well."""
@@ -182,47 +171,34 @@ class SketchNetwork(nn.Module):
         items = torch.bmm(weights, x.float())
         return Memory(keys, values, mask, items, item_mask, item_kinds)
 
-    def output_inputs(self, memory: Memory, outputs: Tensor, start: int = 0) -> Tensor:
-        """Embeddings [batch, steps, hidden] of output ids (keyword, or `len(KEYWORDS)` + item)."""
+    def write(self, memory: Memory, outputs: Tensor) -> Tensor:
+        """Scores [batch, steps, keywords + items] of what follows each of `outputs` [batch, steps].
+
+        An output is a keyword, or `len(KEYWORDS)` + an item. `writing.py` does the same step by step.
+        """
+        x = self._output_inputs(memory, outputs)
+        steps = outputs.shape[1]
+        bias = _bias(memory.mask)[:, None, None, :].expand(-1, 1, steps, -1)
+        ahead = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
+        bias = torch.cat([bias, _bias(ahead).expand(len(x), 1, -1, -1)], dim=-1)
+        for number, layer in enumerate(self.stack):
+            assert isinstance(layer, Layer)
+            q, k, v = layer.project(x)
+            keys = torch.cat([memory.keys[number], k], dim=2)
+            x = layer.attend(x, q, keys, torch.cat([memory.values[number], v], dim=2), bias)
+        return self._scores(memory, x)
+
+    def _output_inputs(self, memory: Memory, outputs: Tensor) -> Tensor:
         count = len(KEYWORDS)
         keyword = self.keywords(outputs.clamp(max=count - 1))
         index = (outputs - count).clamp(min=0)
         items = self.read_item(memory.items) + self.kinds(memory.item_kinds)
         pointed = torch.gather(items, 1, index.unsqueeze(-1).expand(-1, -1, items.shape[-1]))
         x = torch.where((outputs >= count).unsqueeze(-1), pointed.to(keyword.dtype), keyword)
-        steps = torch.arange(start, start + outputs.shape[1], device=outputs.device)
+        steps = torch.arange(outputs.shape[1], device=outputs.device)
         return self.dropout(self.norm(x + self.output_positions(steps)))
 
-    def write(
-        self, memory: Memory, outputs: Tensor, past: list[tuple[Tensor, Tensor]] | None = None
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Scores [batch, steps, keywords + items] of what follows each of `outputs` [batch, steps].
-
-        past: each layer's keys and values of earlier outputs; the new ones are returned appended to it.
-        """
-        before = past[0][0].shape[2] if past else 0
-        x = self.output_inputs(memory, outputs, before)
-        steps = outputs.shape[1]
-        bias = _bias(memory.mask)[:, None, None, :].expand(-1, 1, steps, -1)
-        ahead = torch.ones(steps, before + steps, dtype=torch.bool, device=x.device).tril(before)
-        bias = torch.cat([bias, _bias(ahead).expand(len(x), 1, -1, -1)], dim=-1)
-        kept: list[tuple[Tensor, Tensor]] = []
-        for number, layer in enumerate(self.stack):
-            assert isinstance(layer, Layer)
-            q, k, v = layer.project(x)
-            if past:
-                k, v = torch.cat([past[number][0], k], dim=2), torch.cat([past[number][1], v], dim=2)
-            kept.append((k, v))
-            x = layer.attend(
-                x,
-                q,
-                torch.cat([memory.keys[number], k], dim=2),
-                torch.cat([memory.values[number], v], dim=2),
-                bias,
-            )
-        return self.score(memory, x), kept
-
-    def score(self, memory: Memory, x: Tensor) -> Tensor:
+    def _scores(self, memory: Memory, x: Tensor) -> Tensor:
         """Keyword scores beside pointer scores, scaled alike."""
         scale = self.shape.hidden**-0.5
         items = self.target_item(memory.items) + self.kinds(memory.item_kinds)

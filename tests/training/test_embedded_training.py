@@ -15,6 +15,7 @@ from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter
 from sqlberg.models.embedded.tensors import prompt_tensors
 from sqlberg.models.embedded.weights import SHIPPED, load_writer
+from sqlberg.models.embedded.writing import Writing
 from sqlberg.tools.database import open_database
 from sqlberg.training.embedded.augmentation import Pools, Rates, augment
 from sqlberg.training.embedded.batches import BatchStream, Example, collate
@@ -195,11 +196,31 @@ def test_writing_step_by_step_scores_as_writing_at_once(concerts: Path, tmp_path
     network = SketchNetwork(Shape(hidden=48, layers=2, heads=4, inner=64), dropout=0.0).eval()
     with torch.no_grad():
         memory = batch.prompts.read(network)
-        whole, _ = network.write(memory, batch.inputs)
-        past = None
-        for step in range(batch.inputs.shape[1]):
-            scores, past = network.write(memory, batch.inputs[:, step : step + 1], past)
-            assert torch.allclose(scores[:, -1], whole[:, step], atol=1e-4)
+        whole = network.write(memory, batch.inputs)[0]
+        outputs = batch.inputs[0].tolist()
+        writing = Writing(network, memory, rows=3, steps=len(outputs))
+        for step, output in enumerate(outputs):
+            scores = writing.step([output])
+            assert torch.allclose(scores[0], whole[step], atol=1e-4)
+
+
+def test_candidates_that_part_score_as_each_does_alone(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    import torch
+
+    prompt = writer.write(examples_of(concerts, tmp_path)[-1].situation)
+    network = SketchNetwork(Shape(hidden=48, layers=2, heads=4, inner=64), dropout=0.0).eval()
+    paths = [[1, 2, 4, 6], [1, 3, 5, 7], [1, 3, 5, 8]]
+    with torch.no_grad():
+        memory = prompt_tensors([prompt]).read(network)
+        alone = [network.write(memory, torch.tensor([path]))[0, -1] for path in paths]
+        writing = Writing(network, memory, rows=3, steps=4)
+        writing.step([1])
+        writing.keep([0, 0])
+        writing.step([2, 3])
+        writing.step([4, 5])
+        writing.keep([0, 1, 1])
+        together = writing.step([6, 7, 8])
+    assert torch.allclose(together, torch.stack(alone), atol=1e-4)
 
 
 def test_padding_changes_no_score(concerts: Path, tmp_path: Path, writer: PromptWriter):
@@ -209,8 +230,8 @@ def test_padding_changes_no_score(concerts: Path, tmp_path: Path, writer: Prompt
     network = SketchNetwork(Shape(hidden=48, layers=2, heads=4, inner=64), dropout=0.0).eval()
     start = torch.ones(1, 1, dtype=torch.long)
     with torch.no_grad():
-        alone, _ = network.write(prompt_tensors(prompts[:1]).read(network), start)
-        together, _ = network.write(prompt_tensors(prompts).read(network), start.expand(len(prompts), 1))
+        alone = network.write(prompt_tensors(prompts[:1]).read(network), start)
+        together = network.write(prompt_tensors(prompts).read(network), start.expand(len(prompts), 1))
     count = len(KEYWORDS) + len(prompts[0].items)
     assert torch.allclose(alone[0, 0, :count], together[0, 0, :count], atol=1e-4)
 

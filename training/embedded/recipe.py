@@ -56,9 +56,11 @@ def prepare(data: Path, folder: Path, workers: int = 2) -> tuple[int, int]:
 
 
 def _prepare_one(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    from ...tools.database import open_database
+    from ...agents.opening import open_database
 
-    with open_database(data / "databases" / f"{db}.sqlite", cache_dir=folder / "cache") as database:
+    # By meaning, as the tools will answer later; with the weights that training starts from.
+    path, cache = data / "databases" / f"{db}.sqlite", folder / "cache"
+    with open_database(path, cache_dir=cache, embedder="minilm") as database:
         return write_trajectories(database, rows, _file(folder, db))
 
 

@@ -108,7 +108,7 @@ def train(
         batch = stream[step].to(device)
         network.train()
         with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-            scores, _ = network.write(batch.prompts.read(network), batch.inputs)
+            scores = network.write(batch.prompts.read(network), batch.inputs)
             loss = torch.nn.functional.cross_entropy(
                 scores.flatten(0, 1), batch.targets.flatten(), ignore_index=-100
             )
