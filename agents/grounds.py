@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ..tools.evidence import JoinEvidence, LiteralEvidence, gather_evidence
 from ..tools.joinhealth import join_health
 from ..tools.limits import Result
-from ..tools.query_shape import QueryShape
 from ..tools.schema import Catalog
 from ..tools.shape_reading import UnreadableQuery, query_shapes
 from .answer import Origin
@@ -52,9 +51,14 @@ def grounds_of(
         policy=database.policy.digest(),
         limits=dataclasses.asdict(database.limits),
     )
+    doubts = Doubts(empty=is_empty(result.rows))
     if not explain:
-        return Grounds(origin, guarded.ordered, doubts=Doubts(empty=is_empty(result.rows)))
-    shapes = _shapes(sql, database)
+        return Grounds(origin, guarded.ordered, doubts=doubts)
+    try:
+        shapes = query_shapes(sql, database)
+    except UnreadableQuery as error:
+        note = f"What the SQL rests on was not looked at: {error}."
+        return Grounds(origin, guarded.ordered, notes=(note,), doubts=doubts)
     # Both mostly wait for queries, so they do it together.
     evidence_of = beside(lambda _: gather_evidence(shapes, database, cancel=cancel))
     health = join_health(shapes, database, cancel=cancel)
@@ -65,21 +69,13 @@ def grounds_of(
         guarded.ordered,
         evidence=(*evidence.literals, *evidence.joins),
         notes=tuple(dict.fromkeys((*health.notes, *evidence.unchecked, *health.unchecked))),
-        doubts=Doubts(
+        doubts=dataclasses.replace(
+            doubts,
             missing_literals=sum(literal.found is False for literal in evidence.literals),
             unknown_joins=origins["none"],
             inferred_joins=origins["inferred"],
-            empty=is_empty(result.rows),
         ),
     )
-
-
-def _shapes(sql: str, database: Database) -> Sequence[QueryShape] | str:
-    """The statement taken apart once for both checks; itself when it cannot be, which both then say."""
-    try:
-        return query_shapes(sql, database)
-    except UnreadableQuery:
-        return sql
 
 
 def schema_of(catalog: Catalog, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

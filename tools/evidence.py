@@ -21,7 +21,6 @@ from .join_keys import joins_along
 from .probe import Probe, Unchecked
 from .query_shape import QueryShape, Source
 from .schema import Catalog
-from .shape_reading import UnreadableQuery, query_shapes
 
 if TYPE_CHECKING:
     from .database import Database
@@ -101,17 +100,9 @@ class Evidence:
 
 
 def gather_evidence(
-    sql: str | Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
+    shapes: Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
 ) -> Evidence:
-    """The evidence for a statement that ran (or its shapes, when at hand). Raises only QueryCancelled.
-
-    sql: as the model wrote it, before the guard's rewriting.
-    """
-    catalog = database.catalog
-    try:
-        shapes = query_shapes(sql, database) if isinstance(sql, str) else sql
-    except UnreadableQuery as error:
-        return Evidence(unchecked=(f"Literals and joins were not looked at: {error}.",))
+    """The evidence for a statement that ran, taken apart (shape_reading.py). Raises only QueryCancelled."""
     probe = Probe(database, statements=MAX_STATEMENTS, seconds=SECONDS, cancel=cancel)
     literals: dict[LiteralEvidence, LiteralEvidence] = {}
     unchecked: list[str] = []
@@ -127,7 +118,7 @@ def gather_evidence(
             except Unchecked as error:
                 unchecked.append(f"{found} was not looked up: {error}.")
     by_select = {id(shape.select): shape for shape in shapes}
-    joins = dict.fromkeys(join for shape in shapes for join in _joins(shape, by_select, catalog))
+    joins = dict.fromkeys(join for shape in shapes for join in _joins(shape, by_select, database.catalog))
     return Evidence(tuple(literals.values()), tuple(joins), tuple(unchecked))
 
 

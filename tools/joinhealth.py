@@ -23,7 +23,7 @@ from .join_keys import is_single_row, is_unique, known_joins
 from .probe import Probe, Unchecked
 from .query_shape import Edge, QueryShape
 from .schema import Catalog, Join
-from .shape_reading import UnreadableQuery, conjuncts, query_shapes
+from .shape_reading import conjuncts
 
 if TYPE_CHECKING:
     from .database import Database
@@ -41,17 +41,10 @@ class JoinHealth:
 
 
 def join_health(
-    sql: str | Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
+    shapes: Sequence[QueryShape], database: Database, *, cancel: threading.Event | None = None
 ) -> JoinHealth:
-    """Check the joins of a statement that ran (or its shapes, when at hand). Raises only QueryCancelled.
-
-    sql: as the model wrote it, before the guard's rewriting.
-    """
+    """Check the joins of a statement that ran, taken apart (shape_reading.py). Raises only QueryCancelled."""
     catalog = database.catalog
-    try:
-        shapes = query_shapes(sql, database) if isinstance(sql, str) else sql
-    except UnreadableQuery as error:
-        return JoinHealth(unchecked=(f"The joins were not checked: {error}.",))
     probe = Probe(database, statements=MAX_STATEMENTS, seconds=SECONDS, cancel=cancel)
     notes: list[str] = []
     unchecked: list[str] = []

@@ -31,13 +31,17 @@ def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_shop(tmp_path_factory.mktemp("shop") / "shop.sqlite")
 
 
+def health_of(sql: str, database: Database, *, cancel: threading.Event | None = None) -> JoinHealth:
+    return join_health(query_shapes(sql, database), database, cancel=cancel)
+
+
 def test_a_row_with_an_empty_key_and_one_with_a_dangling_key_are_told_apart(shop: Database):
-    health = join_health("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", shop)
+    health = health_of("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", shop)
     assert health == JoinHealth((f"2 of 5 rows of orders {LOST}",))
 
 
 def test_only_rows_that_meet_the_conditions_are_counted(shop: Database):
-    health = join_health(
+    health = health_of(
         "SELECT o.id FROM orders o, customers c WHERE o.customer_id = c.id AND o.total > 5", shop
     )
     assert health.notes == (
@@ -47,25 +51,25 @@ def test_only_rows_that_meet_the_conditions_are_counted(shop: Database):
 
 def test_a_group_that_disappears_is_told(shop: Database):
     sql = "SELECT c.id, COUNT(*) FROM customers c JOIN reviews r ON r.customer_id = c.id GROUP BY c.id"
-    assert join_health(sql, shop).notes == (
+    assert health_of(sql, shop).notes == (
         "1 of 3 rows of customers has no match in reviews and is left out.",
     )
 
 
 def test_an_unmatched_row_that_is_merely_not_asked_for_is_no_news(shop: Database):
     sql = 'SELECT DISTINCT "First Name" FROM customers JOIN reviews ON reviews.customer_id = customers.id'
-    assert join_health(sql, shop) == JoinHealth()
+    assert health_of(sql, shop) == JoinHealth()
 
 
 def test_an_outer_join_loses_nothing(shop: Database):
     sql = (
         "SELECT c.id, COUNT(r.id) FROM customers c LEFT JOIN reviews r ON r.customer_id = c.id GROUP BY c.id"
     )
-    assert join_health(sql, shop) == JoinHealth()
+    assert health_of(sql, shop) == JoinHealth()
 
 
 def test_a_sum_over_repeated_rows_is_told(shop: Database):
-    health = join_health("SELECT SUM(o.total) FROM orders o JOIN items i ON i.order_id = o.id", shop)
+    health = health_of("SELECT SUM(o.total) FROM orders o JOIN items i ON i.order_id = o.id", shop)
     assert health.notes[0] == (
         "SUM(orders.total) takes rows of orders more than once: joined with items,"
         " 3 rows become 4 (one up to 2 times)."
@@ -78,13 +82,13 @@ def test_a_sum_over_repeated_rows_is_told(shop: Database):
 )
 def test_an_aggregate_that_repetition_does_not_change_is_no_news(shop: Database, select: str):
     group = " GROUP BY o.id" if select.startswith("o.id") else ""
-    health = join_health(f"SELECT {select} FROM items i JOIN orders o ON i.order_id = o.id{group}", shop)
+    health = health_of(f"SELECT {select} FROM items i JOIN orders o ON i.order_id = o.id{group}", shop)
     assert not any("more than once" in note or "combinations" in note for note in health.notes)
 
 
 def test_rows_repeated_only_across_groups_are_no_news(shop: Database):
     sql = "SELECT i.id, SUM(o.total) FROM orders o JOIN items i ON i.order_id = o.id GROUP BY i.id"
-    assert not any("more than once" in note for note in join_health(sql, shop).notes)
+    assert not any("more than once" in note for note in health_of(sql, shop).notes)
 
 
 def test_counting_combinations_of_two_lists_is_told(shop: Database):
@@ -92,14 +96,14 @@ def test_counting_combinations_of_two_lists_is_told(shop: Database):
         "SELECT COUNT(*) FROM customers c JOIN orders o ON o.customer_id = c.id"
         " JOIN reviews r ON r.customer_id = c.id"
     )
-    assert join_health(sql, shop).notes[0] == (
+    assert health_of(sql, shop).notes[0] == (
         "COUNT(*) counts 5 combinations: every joined table (customers, orders, reviews) has rows repeated."
     )
 
 
 def test_the_other_of_two_foreign_keys_is_named(shop: Database):
     sql = "SELECT a.city, COUNT(*) FROM orders o JOIN addresses a ON o.ship_to = a.id GROUP BY a.city"
-    assert join_health(sql, shop).notes == (
+    assert health_of(sql, shop).notes == (
         "addresses is joined by orders.ship_to; orders.bill_to also refers to addresses and was not used.",
     )
 
@@ -109,11 +113,11 @@ def test_using_both_foreign_keys_is_no_news(shop: Database):
         "SELECT o.id, a.city, b.city FROM orders o JOIN addresses a ON o.ship_to = a.id"
         " JOIN addresses b ON o.bill_to = b.id"
     )
-    assert join_health(sql, shop) == JoinHealth()
+    assert health_of(sql, shop) == JoinHealth()
 
 
 def test_tables_without_a_join_condition_are_told(shop: Database):
-    health = join_health("SELECT c.id FROM customers c JOIN items i ON c.id = c.id", shop)
+    health = health_of("SELECT c.id FROM customers c JOIN items i ON c.id = c.id", shop)
     assert [note.split(":")[0] for note in health.notes] == [
         "customers and items are combined without a join condition"
     ]
@@ -121,7 +125,7 @@ def test_tables_without_a_join_condition_are_told(shop: Database):
 
 def test_a_single_figure_may_be_combined_with_every_row(shop: Database):
     sql = "SELECT o.id, o.total / t.best FROM orders o CROSS JOIN (SELECT MAX(total) AS best FROM orders) t"
-    assert join_health(sql, shop) == JoinHealth()
+    assert health_of(sql, shop) == JoinHealth()
 
 
 def test_a_cte_grouped_by_the_join_column_repeats_nothing(shop: Database):
@@ -129,7 +133,7 @@ def test_a_cte_grouped_by_the_join_column_repeats_nothing(shop: Database):
         "WITH spent AS (SELECT customer_id, SUM(total) AS s FROM orders GROUP BY customer_id)"
         " SELECT SUM(r.stars) FROM reviews r JOIN spent USING (customer_id)"
     )
-    assert join_health(sql, shop) == JoinHealth()
+    assert health_of(sql, shop) == JoinHealth()
 
 
 def test_a_cte_can_lose_rows_too(shop: Database):
@@ -137,11 +141,11 @@ def test_a_cte_can_lose_rows_too(shop: Database):
         "WITH spent AS (SELECT customer_id, SUM(total) AS s FROM orders GROUP BY customer_id)"
         " SELECT c.id, s FROM spent JOIN customers c ON c.id = spent.customer_id"
     )
-    assert join_health(sql, shop).notes == (f"2 of 4 rows of spent {LOST}",)
+    assert health_of(sql, shop).notes == (f"2 of 4 rows of spent {LOST}",)
 
 
 def test_a_query_without_joins_is_healthy(shop: Database):
-    assert join_health("SELECT COUNT(*) FROM orders", shop) == JoinHealth()
+    assert health_of("SELECT COUNT(*) FROM orders", shop) == JoinHealth()
 
 
 def test_a_join_that_depends_on_its_outer_query_is_said_to_be_unchecked(shop: Database):
@@ -149,22 +153,16 @@ def test_a_join_that_depends_on_its_outer_query_is_said_to_be_unchecked(shop: Da
         "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM items JOIN reviews ON items.id = reviews.id"
         " WHERE items.order_id = orders.id)"
     )
-    health = join_health(sql, shop)
+    health = health_of(sql, shop)
     assert health.notes == ()
     assert health.unchecked == (
         "The join of items, reviews was not checked further: the subquery depends on the query around it.",
     )
 
 
-def test_a_refused_statement_is_said_to_be_unchecked(shop: Database):
-    assert join_health("DROP TABLE orders", shop) == JoinHealth(
-        unchecked=("The joins were not checked: the guard refuses the statement.",)
-    )
-
-
 def test_more_joins_than_the_budget_allows_are_said_to_be_unchecked(shop: Database):
     select = "SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id AND o.total > "
-    health = join_health(" UNION ".join(f"{select}{amount}" for amount in range(10)), shop)
+    health = health_of(" UNION ".join(f"{select}{amount}" for amount in range(10)), shop)
     assert any("too many joins" in text for text in health.unchecked)
 
 
@@ -175,7 +173,7 @@ def test_a_check_out_of_time_is_said_to_be_unchecked(sqlite_shop: Path, tmp_path
         " SELECT c.id FROM big JOIN customers c ON c.id = big.customer_id"
     )
     with open_database(sqlite_shop, cache_dir=tmp_path, limits=Limits(seconds=0.2)) as database:
-        health = join_health(sql, database)
+        health = health_of(sql, database)
     assert health.unchecked == (
         "The join of big, customers was not checked further: checking took more than the allowed seconds.",
     )
@@ -184,17 +182,12 @@ def test_a_check_out_of_time_is_said_to_be_unchecked(sqlite_shop: Path, tmp_path
 def test_the_policy_holds_for_the_checks(sqlite_shop: Path, tmp_path: Path):
     policy = AccessPolicy(row_filters={"orders": "total > 5"}, hide_columns=("customers.First Name",))
     with open_database(sqlite_shop, cache_dir=tmp_path, policy=policy) as database:
-        health = join_health("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", database)
+        health = health_of("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", database)
     assert health.notes == ("1 of 3 rows of orders has no customer_id and is left out.",)
-
-
-def test_shapes_at_hand_give_the_same_answer(shop: Database):
-    sql = "SELECT SUM(o.total) FROM orders o JOIN items i ON i.order_id = o.id"
-    assert join_health(query_shapes(sql, shop), shop) == join_health(sql, shop)
 
 
 def test_a_cancelled_check_stops(shop: Database):
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(QueryCancelled):
-        join_health("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", shop, cancel=cancel)
+        health_of("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id", shop, cancel=cancel)
