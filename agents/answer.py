@@ -94,10 +94,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Logprob:
-    """Log-probability of the message that held the answer's SQL: the sum over its tokens, and how many."""
+    """Log-probability of the message that held the answer's SQL: the sum over its tokens, and how many.
+
+    sureness: the probability of being right that the model itself makes of it, if it does.
+    """
 
     total: float
     tokens: int
+    sureness: float | None = None
 
     @property
     def mean(self) -> float:

@@ -1,9 +1,10 @@
 """What an answer's SQL rests on: where each of its literals is looked for, and whether each join is known.
 
-Each literal is checked against the data by one bounded query: does any row of the table it is compared in
-meet that comparison? A join is "declared" (a foreign key), "inferred" (found by sqlberg), "none" (the model's
-own idea) or "derived" (a side is the result of a subquery). Not covered: literals compared with aggregates or
-given to functions, which stand in no column; their `found` is None.
+Each literal is checked against the data: does any row of the table it is compared in meet that comparison?
+The catalog's statistics may tell, else one bounded query does. A join is "declared" (a foreign key),
+"inferred" (found by sqlberg), "none" (the model's own idea) or "derived" (a side is the result of a
+subquery). Not covered: literals compared with aggregates or given to functions, which stand in no column;
+their `found` is None.
 """
 
 from __future__ import annotations
@@ -148,7 +149,10 @@ def _literals(shape: QueryShape) -> Iterator[tuple[LiteralEvidence, str | None]]
             source = shape.sources.get(only.table)
             column = qualified(source.name, source.column(only.name)) if source else None
         found = LiteralEvidence(text, operator, shape.spelled(other), column)
-        yield found, _look_up(shape, comparison, other, side, operator)
+        if _is_known(shape, other, value, operator):
+            yield replace(found, found=True), None
+        else:
+            yield found, _look_up(shape, comparison, other, side, operator)
 
 
 def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
@@ -165,6 +169,27 @@ def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
             break
         side, node = node, node.parent
     return None, side
+
+
+def _is_known(shape: QueryShape, other: exp.Expr, value: exp.Expr, operator: str) -> bool:
+    """Whether the catalog's statistics show a row that meets the comparison, so that no query is needed."""
+    source = shape.sources.get(other.table) if isinstance(other, exp.Column) else None
+    column = source.table.column(other.name) if source and source.table else None
+    if column is None:
+        return False
+    statistics = column.statistics
+    if value.is_string:
+        return operator in ("=", "<>") and value.name in statistics.samples
+    least, most = statistics.minimum, statistics.maximum
+    if column.kind != "number" or not isinstance(least, (int, float)) or not isinstance(most, (int, float)):
+        return False
+    number = float(value.sql())
+    return (
+        (operator == ">" and most > number)
+        or (operator == ">=" and most >= number)
+        or (operator == "<" and least < number)
+        or (operator == "<=" and least <= number)
+    )
 
 
 def _look_up(

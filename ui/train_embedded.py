@@ -28,7 +28,7 @@ def train_embedded(
     seed: Annotated[int, typer.Option(help="Seed of data order, augmentation and dropout.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the embedded model's weights: trajectories of the real tools, then training. Resumable.
+    """Make the embedded model's weights: trajectories of the real tools, training, calibration. Resumable.
 
     Examples:
 
@@ -36,7 +36,8 @@ def train_embedded(
 
       sqlberg train-embedded data/spider runs/embedded --device cuda --workers 1 --rows 64
     """
-    from ..training.embedded.recipe import prepare, run_training
+    from ..training.embedded.confidence import calibrate
+    from ..training.embedded.recipe import held_out_databases, prepare, run_training
     from ..training.embedded.trainer import Settings
 
     if not (data / "questions.jsonl").is_file() and not list((folder / "trajectories").glob("*.jsonl")):
@@ -45,6 +46,8 @@ def train_embedded(
     taught, passed = prepare(data, folder, workers)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
     weights = run_training(folder, settings, workers, device)
+    if (data / "questions.jsonl").is_file():
+        calibrate(data, weights, sorted(held_out_databases(folder, seed)), folder / "calibration")
     if as_json:
         print_json({"taught": taught, "passed_over": passed, "weights": str(weights)})
         return

@@ -3,8 +3,8 @@ other.
 
 What it says next follows from the messages alone (`reading`): `turns` makes the moves that are fixed, the
 network writes what to look up and which SQL to run. Every token's log-probability is in
-`response_metadata["logprobs"]["content"]`, OpenAI's shape. Not covered: talk about anything but the
-database.
+`response_metadata["logprobs"]["content"]`, OpenAI's shape, and how sure it is of its SQL in "confidence".
+Not covered: talk about anything but the database.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from langchain_core.tools import BaseTool
 
 from . import turns
 from .computing import compute
+from .confidence import load_confidence
 from .follow_up import whole_question
 from .grammar import Query, SketchError, parse
 from .items import Item
@@ -93,7 +94,7 @@ class EmbeddedChatModel(BaseChatModel):
         situation = read_dialogue(messages)
         situation.question = whole_question(situation)
         turn, sketch, read = self._turn(situation, frozenset(tools), heat, generator)
-        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read))])
+        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, self.folder))])
 
     def _turn(
         self, situation: Situation, tools: frozenset[str], heat: float, generator: torch.Generator | None
@@ -167,7 +168,7 @@ class EmbeddedChatModel(BaseChatModel):
         return compute(sketches), len(prompt.pieces)
 
 
-def _message(turn: turns.Turn, sketch: Sketch | None, read: int) -> AIMessage:
+def _message(turn: turns.Turn, sketch: Sketch | None, read: int, folder: Path) -> AIMessage:
     spoken = len(turn.thought.split())
     written = len(sketch.tokens) if sketch else spoken
     metadata: dict[str, Any] = {
@@ -180,6 +181,8 @@ def _message(turn: turns.Turn, sketch: Sketch | None, read: int) -> AIMessage:
             for token, logprob in zip(sketch.tokens, sketch.logprobs, strict=True)
         ]
         metadata["logprobs"] = {"content": content}
+        if turn.tool == "execute_sql" and (curve := load_confidence(folder)):
+            metadata["confidence"] = curve.of(sketch.logprob)
     call = {
         "name": turn.tool,
         "args": turn.arguments,

@@ -18,6 +18,13 @@ def test_it_is_the_mean_token_probability() -> None:
     assert confidence(Logprob(-2.0, 10), Doubts()) == pytest.approx(math.exp(-0.2))
 
 
+@pytest.mark.parametrize(("told", "expected"), [(0.3, 0.3), (1.7, math.exp(-0.2)), ("sure", math.exp(-0.2))])
+def test_a_model_that_says_how_sure_it_is_is_believed(told: object, expected: float) -> None:
+    content = [{"token": "x", "logprob": -0.2}] * 10
+    message = AIMessage("x", response_metadata={"logprobs": {"content": content}, "confidence": told})
+    assert confidence(logprob_of(message), Doubts()) == pytest.approx(expected)
+
+
 def test_it_is_unknown_without_log_probabilities() -> None:
     assert confidence(None, Doubts()) is None
 

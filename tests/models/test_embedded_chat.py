@@ -12,6 +12,7 @@ import torch
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.computing import compute
+from sqlberg.models.embedded.confidence import Confidence, load_confidence, save_confidence
 from sqlberg.models.embedded.encoder import EmbeddedEncoder
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
@@ -136,6 +137,27 @@ def test_the_network_computes_on_one_core_and_leaves_the_callers_threads_alone()
     before = torch.get_num_threads()
     assert compute(torch.get_num_threads) == 1
     assert torch.get_num_threads() == before
+
+
+def test_how_sure_it_is_falls_with_the_log_probability():
+    curve = Confidence(half=1.2, power=1.7)
+    assert [round(curve.of(logprob), 3) for logprob in (0.0, -1.2)] == [1.0, 0.5]
+    assert curve.of(-0.5) > curve.of(-1.0) > curve.of(-30.0) > 0
+
+
+def test_the_shipped_weights_say_how_sure_they_are_of_sql_alone():
+    searched = ask("How many customers are there?", ("search_column", {}, COLUMNS))
+    written = reply(searched)
+    assert written.tool_calls[0]["name"] == "execute_sql"
+    assert 0 < written.response_metadata["confidence"] < 1
+    assert "confidence" not in reply(ask("How many customers are there?")).response_metadata
+
+
+def test_a_curve_is_kept_beside_its_weights(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"shape": {}}')
+    assert load_confidence(tmp_path) is None
+    save_confidence(Confidence(1.0, 2.0), tmp_path)
+    assert load_confidence(tmp_path) == Confidence(1.0, 2.0)
 
 
 def test_damaged_weights_are_told_in_one_line(tmp_path: Path):

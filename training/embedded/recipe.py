@@ -68,12 +68,17 @@ def _file(folder: Path, db: str) -> Path:
     return folder / "trajectories" / f"{db}.jsonl"
 
 
+def held_out_databases(folder: Path, seed: int) -> set[str]:
+    names = sorted(file.stem for file in (folder / "trajectories").glob("*.jsonl"))
+    return set(random.Random(seed).sample(names, min(HELD_OUT, len(names) // 4)))
+
+
 def load_examples(folder: Path, seed: int) -> tuple[list[Example], list[Example]]:
     """(training, held-out) examples; the databases of the second are not among the first's."""
     from ...models.embedded.weights import load_writer
 
     files = sorted((folder / "trajectories").glob("*.jsonl"))
-    held_out = set(random.Random(seed).sample([file.stem for file in files], min(HELD_OUT, len(files) // 4)))
+    held_out = held_out_databases(folder, seed)
     pairs = list(read_examples(files))
     writer = load_writer(minilm_folder())
     training = [example for db, example in pairs if db not in held_out]

@@ -113,4 +113,4 @@ def _weight_files(reference: str) -> Iterator[Path]:
     else:
         return
     for folder in folders:
-        yield from sorted(folder.glob("*.safetensors"))
+        yield from sorted((*folder.glob("*.safetensors"), *folder.glob("config.json")))

@@ -77,27 +77,33 @@ class Dataset:
 
 
 def load_dataset(
-    folder: str | Path, *, split: str | None = None, limit: int | None = None, offset: int = 0
+    folder: str | Path,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+    questions: str = QUESTIONS,
 ) -> Dataset:
     """Read and check a folder of questions.
 
     split: only the questions of that split ("dev"); None takes all. offset, limit: a slice of what is left.
+    questions: the file of the questions in the folder.
     Raises `SqlbergError` where the folder has no questions file, no valid line, or no question of that split.
     """
     folder = Path(folder)
-    source = folder / QUESTIONS
+    source = folder / questions
     try:
         content = source.read_bytes()
     except OSError as error:
         raise SqlbergError(
-            f"{folder} holds no readable {QUESTIONS}: give a folder with {QUESTIONS} and {DATABASES}/"
+            f"{folder} holds no readable {questions}: give a folder with {questions} and {DATABASES}/"
         ) from error
-    questions, bad = _read(content, folder)
-    if not questions:
+    read, bad = _read(content, folder)
+    if not read:
         first = f" (line {bad[0].number}: {bad[0].reason})" if bad else ""
         raise SqlbergError(f"{source} holds no valid question{first}")
-    splits = sorted({question.split for question, _ in questions})
-    chosen = [pair for pair in questions if split is None or pair[0].split == split]
+    splits = sorted({question.split for question, _ in read})
+    chosen = [pair for pair in read if split is None or pair[0].split == split]
     if not chosen:
         raise SqlbergError(
             f"{source} holds no question of split {split!r}; it has {', '.join(map(repr, splits))}"
