@@ -209,7 +209,7 @@ class SqlAgent:
             earlier = self.conversation(thread_id)
             answer = self._decide(question, earlier, cancel, tell)
             self._threads.update_state(
-                config, {"conversation": remember(earlier, turn_of(answer))}, as_node="finish"
+                config, {"conversation": remember(earlier, turn_of(answer))}, as_node="think"
             )
             return dataclasses.replace(answer, thread_id=thread_id)
 

@@ -1,4 +1,4 @@
-"""The SQL agent's graph: begin and think -> act (and observe) -> think ... -> finish, under a budget.
+"""The SQL agent's graph: begin and think -> act (and observe) -> think ... -> answer, under a budget.
 
 After Interactive-T2S (arXiv 2408.11062): one thought and one tool call a turn, until the model answers in
 words. Differs from the released code: actions are structured tool calls, never evaluated text; a repeated,
@@ -59,16 +59,14 @@ def build_sql_graph(
     """
     nodes = Nodes(database, model, budget or Budget(), explain=explain, model_name=model_name)
     graph = StateGraph(SqlState, context_schema=Asking, input_schema=SqlInput, output_schema=SqlOutput)
-    graph.add_node(
-        "begin",
-        _then(_both(nodes.begin, nodes.think), _act_or_finish),
-        destinations=("think", "act", "finish"),
-    )
-    graph.add_node("think", _then(nodes.think, _act_or_finish), destinations=("think", "act", "finish"))
-    graph.add_node("act", _then(nodes.act, _think_or_finish), destinations=("think", "finish"))
-    graph.add_node("finish", nodes.finish)
+    # A step of LangGraph costs about a millisecond: the first thought is taken in the step that begins, and
+    # the answer is made in the step that ends the run.
+    begin = _and_finish(_both(nodes.begin, nodes.think), nodes.finish)
+    think, act = _and_finish(nodes.think, nodes.finish), _and_finish(nodes.act, nodes.finish)
+    graph.add_node("begin", _then(begin, _after_thought), destinations=("think", "act", END))
+    graph.add_node("think", _then(think, _after_thought), destinations=("think", "act", END))
+    graph.add_node("act", _then(act, _after_act), destinations=("think", END))
     graph.add_edge(START, "begin")
-    graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="sqlberg")
 
 
@@ -86,8 +84,7 @@ def _then(node: Node, route: Route) -> Callable[..., Command[str]]:
 
 
 def _both(first: Node, second: Node) -> Node:
-    """Two nodes as one, the second unless the first ends the run: a step of LangGraph costs about a
-    millisecond, and the first thought always follows the beginning."""
+    """Two nodes as one, the second unless the first ends the run."""
 
     def run(state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
         change = first(state, runtime=runtime)
@@ -98,12 +95,24 @@ def _both(first: Node, second: Node) -> Node:
     return run
 
 
-def _think_or_finish(state: SqlState) -> str:
-    return "finish" if state.get("ending") else "think"
+def _and_finish(node: Node, finish: Node) -> Node:
+    """The node, and the answer when it ends the run."""
+
+    def run(state: SqlState, *, runtime: Runtime[Asking]) -> dict[str, Any]:
+        change = node(state, runtime=runtime)
+        if not change.get("ending"):
+            return change
+        return {**change, **finish(cast(SqlState, {**state, **change}), runtime=runtime)}
+
+    return run
 
 
-def _act_or_finish(state: SqlState) -> str:
+def _after_act(state: SqlState) -> str:
+    return END if state.get("ending") else "think"
+
+
+def _after_thought(state: SqlState) -> str:
     """Words without a call that do not end the run were sent back to the model."""
     if state.get("ending"):
-        return "finish"
+        return END
     return "act" if "reply" in state and state["reply"].call else "think"
