@@ -9,6 +9,7 @@ their `found` is None.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -149,7 +150,7 @@ def _literals(shape: QueryShape) -> Iterator[tuple[LiteralEvidence, str | None]]
             source = shape.sources.get(only.table)
             column = qualified(source.name, source.column(only.name)) if source else None
         found = LiteralEvidence(text, operator, shape.spelled(other), column)
-        if _is_known(shape, other, value, operator):
+        if side is value and _is_known(shape, other, value, operator):
             yield replace(found, found=True), None
         else:
             yield found, _look_up(shape, comparison, other, side, operator)
@@ -174,14 +175,18 @@ def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
 def _is_known(shape: QueryShape, other: exp.Expr, value: exp.Expr, operator: str) -> bool:
     """Whether the catalog's statistics show a row that meets the comparison, so that no query is needed."""
     source = shape.sources.get(other.table) if isinstance(other, exp.Column) else None
-    column = source.table.column(other.name) if source and source.table else None
+    # A subquery over a table may hold fewer of its rows.
+    column = source.table.column(other.name) if source and source.table and source.query is None else None
     if column is None:
         return False
     statistics = column.statistics
     if value.is_string:
-        return operator in ("=", "<>") and value.name in statistics.samples
+        # Samples that are not all there are may be shortened.
+        return operator in ("=", "<>") and statistics.samples_complete and value.name in statistics.samples
     least, most = statistics.minimum, statistics.maximum
-    if column.kind != "number" or not isinstance(least, (int, float)) or not isinstance(most, (int, float)):
+    # Text that spells numbers has its least and most as well, and compares otherwise.
+    numeric = re.search(r"int|real|floa|doub|dec|num", column.type, re.IGNORECASE)
+    if not numeric or not isinstance(least, (int, float)) or not isinstance(most, (int, float)):
         return False
     number = float(value.sql())
     return (

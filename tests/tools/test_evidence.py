@@ -49,6 +49,17 @@ def test_a_literal_is_traced_to_its_column_and_looked_up(
     assert literals(f"SELECT id FROM customers WHERE {condition}", shop) == [expected]
 
 
+@pytest.mark.parametrize("condition", ["id > 1 * 99", "\"First Name\" = 'Ann' || 'e'"])
+def test_what_is_made_of_several_literals_is_looked_up_as_a_whole(shop: Database, condition: str):
+    found = literals(f"SELECT id FROM customers WHERE {condition}", shop)
+    assert [literal.found for literal in found] == [False, False]
+
+
+def test_a_literal_is_looked_up_in_the_rows_of_a_subquery_not_of_its_table(shop: Database):
+    sql = "SELECT o.id FROM (SELECT id, total FROM orders WHERE total < 6) AS o WHERE o.total > 15"
+    assert [literal.found for literal in literals(sql, shop) if literal.literal == "15"] == [False]
+
+
 def test_each_value_of_a_list_is_looked_up(shop: Database):
     found = literals("SELECT id FROM customers WHERE \"First Name\" IN ('Ann', 'Zoe')", shop)
     assert [(literal.literal, literal.found) for literal in found] == [("'Ann'", True), ("'Zoe'", False)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.confidence import Confidence
+from ...models.embedded.encoder import EmbeddedEncoder
 
 if TYPE_CHECKING:
     import threading
@@ -57,7 +58,8 @@ def fit_confidence(judged: Sequence[tuple[float, bool]]) -> Confidence:
 
 def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path) -> list[tuple[float, bool]]:
     """(log-probability, right) of every answer to DATA's train questions over these databases, reworded ones
-    included. Resumable: finished questions are kept in `run_folder`."""
+    included. Resumable: finished questions are kept in `run_folder`, by the weights' digest.
+    """
     from ...agents.opening import open_database
     from ...agents.sql_agent import SqlAgent
     from ..evaluation.comparators import HEADLINE
@@ -65,7 +67,7 @@ def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path)
     from ..evaluation.records import RunFolder
     from ..evaluation.runner import run
 
-    model = EmbeddedChatModel(folder=weights)
+    model, digest = EmbeddedChatModel(folder=weights), EmbeddedEncoder(weights).name
     judged: list[tuple[float, bool]] = []
     for name in (QUESTIONS, "questions_reworded_train.jsonl"):
         if not (data / name).is_file():
@@ -80,8 +82,9 @@ def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path)
             # What the run folder keeps is a number from 0 to 1 that orders as the log-probability does.
             return replace(given, confidence=math.exp(given.logprob.total) if given.logprob else None)
 
-        settings = {"questions": dataset.digest, "weights": str((weights / "model.safetensors").stat())}
-        with RunFolder(run_folder / Path(name).stem, settings) as folder:
+        settings = {"questions": dataset.digest, "weights": digest}
+        # Weights that were trained on need a folder of their own: a run folder refuses other weights.
+        with RunFolder(run_folder / digest / Path(name).stem, settings) as folder:
             records = run(
                 dataset,
                 answer,
