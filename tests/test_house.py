@@ -40,7 +40,7 @@ HEAVY = (
     "sqlglot",
     "gradio",
 )
-COMMANDS = ["ask", "inspect", "replay", "evaluate", "models", "train-embedded"]
+COMMANDS = ["ask", "inspect", "replay", "evaluate", "models", "synthesize", "train-embedded"]
 
 
 def imported_folders(source: str, package: str) -> Iterator[tuple[int, str]]:

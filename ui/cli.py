@@ -1,4 +1,4 @@
-"""The command line: `sqlberg ask | inspect | replay | evaluate | models | train-embedded`.
+"""The command line: `sqlberg ask | inspect | replay | evaluate | models | synthesize | train-embedded`.
 
 Stays light: what a command needs is imported when it runs, so `--help` loads no model and no database engine.
 Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
@@ -22,6 +22,7 @@ from .exits import MEANINGS, Exit
 from .inspect import inspect
 from .models import models
 from .replay import replay
+from .synthesize import synthesize
 from .train_embedded import train_embedded
 
 _CODES = "\n\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
@@ -64,7 +65,7 @@ def _common(
     pass
 
 
-for _command in (ask, inspect, replay, evaluate, models, train_embedded):
+for _command in (ask, inspect, replay, evaluate, models, synthesize, train_embedded):
     app.command(no_args_is_help=_command is not models)(_command)
 
 

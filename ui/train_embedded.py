@@ -22,13 +22,17 @@ def train_embedded(
         float, typer.Option(min=0, help="End the training after so long (0: after --steps).")
     ] = 0,
     rows: Annotated[int, typer.Option(min=1, help="Examples in a step.")] = 16,
-    rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 4e-4,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate until the run cools down.")] = 3e-4,
+    synthetic: Annotated[
+        int, typer.Option(min=0, help="Synthetic questions over each training database, besides people's.")
+    ] = 110,
     workers: Annotated[int, typer.Option(min=1, help="Processes that train side by side.")] = 2,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of data order, augmentation and dropout.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the embedded model's weights: trajectories of the real tools, training, calibration. Resumable.
+    """Make the embedded model's weights: trajectories of the real tools, for people's questions and synthetic
+    ones, training, calibration. Resumable.
 
     Examples:
 
@@ -37,13 +41,15 @@ def train_embedded(
       sqlberg train-embedded data/spider runs/embedded --device cuda --workers 1 --rows 64
     """
     from ..training.embedded.confidence import calibrate
-    from ..training.embedded.recipe import held_out_databases, prepare, run_training
+    from ..training.embedded.recipe import held_out_databases, prepare, prepare_synthetic, run_training
     from ..training.embedded.trainer import Settings
 
     if not (data / "questions.jsonl").is_file() and not list((folder / "trajectories").glob("*.jsonl")):
         raise SqlbergError(f"{data} holds no questions.jsonl: name a folder with questions and databases")
     folder.mkdir(parents=True, exist_ok=True)
     taught, passed = prepare(data, folder, workers)
+    if (data / "questions.jsonl").is_file() and synthetic:
+        prepare_synthetic(data, folder, synthetic, seed, workers)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
     weights = run_training(folder, settings, workers, device)
     if (data / "questions.jsonl").is_file():

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     from .decoding import Sketch
 
+REFUSE_ABOVE = 0.5
+"""How likely it must be that the database holds no answer."""
 TOOLS = frozenset({"search_column", "search_value", "find_shortest_path", "execute_sql"})
+WORDED_TURNS = {"lookup": turns.look_up, "search": turns.search_again, "refuse": turns.refuse}
 NO_COLUMNS = "I found no column in this database that the question speaks of, so I cannot answer it."
 NO_SKETCH = "I found nothing in this database from which the question could be answered."
 NO_QUERY = "None of the queries I could think of ran; the last step says why."
@@ -111,9 +114,15 @@ class EmbeddedChatModel(BaseChatModel):
             return turns.conclude(situation), None, 0
         if len(executed) >= turns.MAX_TRIES:
             return turns.Turn(NO_QUERY), None, 0
-        may_look_up = "search_value" in tools and not situation.called("search_value") and not executed
+        open_turns = ["execute"]
+        if not executed:
+            open_turns.append("refuse")
+            if len(situation.called("search_column")) == 1:
+                open_turns.append("search")
+            if "search_value" in tools and not situation.called("search_value"):
+                open_turns.append("lookup")
         try:
-            sketches, read = self._sketches(situation, may_look_up, heat, generator)
+            sketches, read = self._sketches(situation, open_turns, heat, generator)
         except SketchError:
             return turns.Turn(NO_SKETCH), None, 0
         return (*self._pick(situation, sketches, tools, len(executed)), read)
@@ -128,7 +137,7 @@ class EmbeddedChatModel(BaseChatModel):
         for sketch in sketches:
             tree = parse(sketch.tokens)
             if not isinstance(tree, Query):
-                return turns.look_up(situation, tree), sketch
+                return WORDED_TURNS[str(sketch.tokens[0])](situation, tree), sketch
             path = turns.find_join(situation, writer, tree) if "find_shortest_path" in tools else None
             if path:
                 return path, sketch
@@ -141,27 +150,30 @@ class EmbeddedChatModel(BaseChatModel):
         return turns.Turn(NO_QUERY if tries else NO_SKETCH), None
 
     def _sketches(
-        self, situation: Situation, may_look_up: bool, heat: float, generator: torch.Generator | None
+        self,
+        situation: Situation,
+        open_turns: Sequence[str],
+        heat: float,
+        generator: torch.Generator | None,
     ) -> tuple[list[Sketch], int]:
-        from .decoding import write_sketches
+        from .decoding import turn_probabilities, write_sketches
         from .tensors import prompt_tensors
 
         network, writer = load_weights(self.folder)
         prompt = writer.write(situation)
-        begin = ("execute",)
 
         def sketches() -> list[Sketch]:
             memory = prompt_tensors([prompt]).read(network)
-            if may_look_up:
-                # What to look up is not a matter of chance: the sampling is for the SQL.
-                first = write_sketches(network, memory, prompt)
-                if first and first[0].tokens[0] == "lookup":
-                    return first
-            best = write_sketches(network, memory, prompt, beams=self.beams, begin=begin)
+            # What to look up or search is not a matter of chance: the sampling is for the SQL.
+            chances = turn_probabilities(network, memory, open_turns)
+            turn = max(open_turns, key=lambda name: chances[name])
+            if turn != "execute" and (turn != "refuse" or chances[turn] > REFUSE_ABOVE):
+                return write_sketches(network, memory, prompt, turn=turn)
+            best = write_sketches(network, memory, prompt, beams=self.beams, turn="execute")
             if heat <= 0:
                 return best
             sampled = write_sketches(
-                network, memory, prompt, begin=begin, temperature=heat, generator=generator
+                network, memory, prompt, turn="execute", temperature=heat, generator=generator
             )
             return [*sampled, *best]
 

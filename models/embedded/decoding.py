@@ -54,13 +54,13 @@ def write_sketches(
     prompt: Prompt,
     *,
     beams: int = 1,
-    begin: Sequence[str] = (),
+    turn: str = "",
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> list[Sketch]:
     """The best sketches for one prompt (`memory` holds one row), best first; at most `beams`.
 
-    begin: keywords the sketch must start with ("lookup" or "execute" to force a turn).
+    turn: the keyword the sketch must begin with, such as "execute".
     temperature: above 0, each of the `beams` is sampled instead (with `generator`).
     """
     import torch
@@ -72,11 +72,11 @@ def write_sketches(
     masks = _ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
     writing = Writing(network, memory, rows=beams, steps=MAX_STEPS)
     writing.keep([0] * len(active))
-    for step in range(MAX_STEPS):
+    for _ in range(MAX_STEPS):
         scores = writing.step([beam.last for beam in active])
         if temperature > 0:
             scores = scores / temperature
-        allowed = torch.stack([masks.allowed(beam.tokens, begin, step) for beam in active])
+        allowed = torch.stack([masks.allowed(beam.tokens, turn) for beam in active])
         logprobs = scores.masked_fill(~allowed, -math.inf).log_softmax(-1)
         parents, chosen = _choose(active, logprobs, beams, temperature, generator)
         survivors: list[_Beam] = []
@@ -102,6 +102,15 @@ def write_sketches(
         writing.keep(rows)
         active = survivors
     return finished
+
+
+def turn_probabilities(network: SketchNetwork, memory: Memory, turns: Sequence[str]) -> dict[str, float]:
+    """How likely each of these keywords begins the turn, of 1 together."""
+    from .writing import Writing
+
+    scores = Writing(network, memory, rows=1, steps=1).step([START])[0]
+    chances = scores[[KEYWORD_IDS[turn] for turn in turns]].softmax(-1)
+    return dict(zip(turns, chances.tolist(), strict=True))
 
 
 def _choose(
@@ -145,9 +154,9 @@ class _ClassMasks:
     def follow(self, tokens: Sequence[Token]) -> frozenset[str] | None:
         return follow(tokens)
 
-    def allowed(self, tokens: Sequence[Token], begin: Sequence[str], step: int) -> Tensor:
+    def allowed(self, tokens: Sequence[Token], turn: str) -> Tensor:
         """True where the next token may be; never empty, since keywords that lead nowhere are left out."""
-        allowed = frozenset({begin[step]}) if step < len(begin) else follow(tokens)
+        allowed = frozenset({turn}) if turn and not tokens else follow(tokens)
         if allowed is None:
             raise SketchError("a finished sketch was continued")
         if "@value" not in self.members:

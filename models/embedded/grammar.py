@@ -1,14 +1,16 @@
 """The grammar of sketches: one generator that parses a sketch and says, at each point, which tokens may
 follow.
 
-A sketch is SQL without join conditions: `select singer.Name from singer where singer.Age > 20 end`. Joins
-follow from the foreign keys (`sql_writer`), unless written out as `on column column` (as for the second of
-two keys between the same tables). The generator serves decoding (the mask of what may follow) and reading
-(the tree) alike, so the two can never disagree.
+A sketch is SQL without join conditions: `select singer.Name where singer.Age > 20 end`. Joins follow from the
+foreign keys (`sql_writer`), unless written out as `on column column` (as for the second of two keys between
+the same tables), and so does FROM, which lists only what no column names (much as in NatSQL, Gan et al.,
+arXiv 2109.05153). The generator serves decoding (the mask of what may follow) and reading (the tree) alike,
+so the two can never disagree.
 
-Covered: SELECT [DISTINCT] of columns, aggregates and arithmetic; WHERE and HAVING as flat and/or chains;
-IN, LIKE, BETWEEN, IS NULL; nested queries in conditions and in FROM; GROUP BY, ORDER BY, LIMIT; UNION,
-INTERSECT, EXCEPT.
+Covered: SELECT [DISTINCT] of columns, aggregates, arithmetic, years and months of dates; WHERE and HAVING as
+flat and/or chains; IN, LIKE, BETWEEN, IS NULL; nested queries in conditions and in FROM; GROUP BY, ORDER BY,
+LIMIT; UNION, INTERSECT, EXCEPT. Beside a query, a turn may be words to look up among the values (`lookup`),
+to search among the columns (`search`), or that nothing in the database answers (`refuse`).
 Not covered: self-joins, correlated queries, window functions, CASE.
 """
 
@@ -17,14 +19,16 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from .items import AGGREGATES, COMPARISONS, CONSTANTS, LIKES, SET_OPERATIONS, Item, Token
+from .items import AGGREGATES, COMPARISONS, CONSTANTS, DATE_PARTS, LIKES, SET_OPERATIONS, Item, Token
 
 Allowed = frozenset[str]
 """Keywords, and the classes of pointers "@word", "@table", "@column", "@value"."""
 
 MAX_DEPTH = 3
 
-ROW = frozenset({"@column"})
+TURNS = frozenset({"execute", "lookup", "search", "refuse"})
+"""What a turn begins with."""
+ROW = frozenset({"@column", *DATE_PARTS})
 AGGREGATED = frozenset(AGGREGATES)
 OPERAND = ROW | AGGREGATED | {"*"}
 LITERAL = frozenset({"@value", *CONSTANTS})
@@ -33,7 +37,9 @@ ARITHMETIC = frozenset({"+", "-", "times", "/"})
 
 @dataclass(frozen=True)
 class Expression:
-    """`function` over `operand` ("*" or a column), then an optional arithmetic tail."""
+    """`function` (an aggregate or a part of a date) over `operand` ("*" or a column), then an optional
+    arithmetic tail.
+    """
 
     operand: Token
     function: str = ""
@@ -52,7 +58,10 @@ class Predicate:
 
 @dataclass
 class Query:
-    """One SELECT, perhaps followed by a set operation with another."""
+    """One SELECT, perhaps followed by a set operation with another.
+
+    tables: those that FROM lists; the tables of the query's columns belong to it as well.
+    """
 
     distinct: bool = False
     select: list[Expression] = field(default_factory=list)
@@ -60,7 +69,7 @@ class Query:
     source: Query | None = None
     on: list[tuple[Item, Item]] = field(default_factory=list)
     where: list[Predicate] = field(default_factory=list)
-    group: list[Item] = field(default_factory=list)
+    group: list[Expression] = field(default_factory=list)
     having: list[Predicate] = field(default_factory=list)
     order: list[tuple[Expression, bool]] = field(default_factory=list)
     limit: Token | None = None
@@ -77,24 +86,31 @@ class SketchError(ValueError):
 def _query(depth: int, stop: str) -> Parser:
     """After `select`; returns the query and the token that ended it (`stop`)."""
     query = Query()
+    begun = frozenset({",", "from", "where", "group"})
+    whole = begun | _after_where(stop)
     token = yield OPERAND | {"distinct"}
     if token == "distinct":
         query.distinct = True
         token = yield OPERAND
     while True:
-        expression, token = yield from _expression(token, frozenset({",", "from"}))
+        # A query must name a table, by a column at the least.
+        named = any(_names_a_column(expression) for expression in query.select)
+        expression, token = yield from _expression(token, whole, None if named else begun)
         query.select.append(expression)
-        if token == "from":
+        if token != ",":
             break
         token = yield OPERAND
-    token = yield from _source(query, depth, stop)
+    if token == "from":
+        token = yield from _source(query, depth, stop)
     if token == "where":
         query.where, token = yield from _conditions(depth, _after_where(stop), ROW)
     if token == "group":
         while token in ("group", ","):
-            column = yield frozenset({"@column"})
-            assert isinstance(column, Item)
-            query.group.append(column)
+            token = yield ROW
+            function = ""
+            if isinstance(token, str):
+                function, token = token, (yield frozenset({"@column"}))
+            query.group.append(Expression(token, function))
             token = yield frozenset({",", "having"}) | _after_group(stop)
         if token == "having":
             query.having, token = yield from _conditions(depth, _after_group(stop), ROW | AGGREGATED)
@@ -155,20 +171,32 @@ def _source(query: Query, depth: int, stop: str) -> Generator[Allowed, Token, To
     return token
 
 
-def _expression(token: Token, follow: Allowed) -> Generator[Allowed, Token, tuple[Expression, Token]]:
-    """`token` is the expression's first; returns the expression and the token after it."""
+def _expression(
+    token: Token, follow: Allowed, bare: Allowed | None = None
+) -> Generator[Allowed, Token, tuple[Expression, Token]]:
+    """`token` is the expression's first; returns the expression and the token after it.
+
+    bare: what may follow instead where the expression names no column.
+    """
     function = ""
-    if isinstance(token, str) and token in AGGREGATES:
+    if isinstance(token, str) and (token in AGGREGATES or token in DATE_PARTS):
         function = token
         token = yield frozenset({"@column", "*"}) if function == "count" else frozenset({"@column"})
     operand = token
-    token = yield follow | ARITHMETIC
+    if isinstance(operand, Item) or bare is None:
+        bare = follow
+    token = yield bare | ARITHMETIC
     if isinstance(token, str) and token in ARITHMETIC:
         operator = token
         token = yield OPERAND | LITERAL
-        rest, token = yield from _expression(token, follow)
+        rest, token = yield from _expression(token, follow, bare)
         return Expression(operand, function, (operator, rest)), token
     return Expression(operand, function), token
+
+
+def _names_a_column(expression: Expression) -> bool:
+    tail = expression.tail
+    return isinstance(expression.operand, Item) or (tail is not None and _names_a_column(tail[1]))
 
 
 def _conditions(
@@ -223,11 +251,13 @@ def _sketch() -> Parser:
     return query, token
 
 
-def _lookup() -> Generator[Allowed, Token, list[tuple[Item, Item]]]:
-    """`lookup first last , first last end`: spans of words to search among the values."""
+def _words(may_be_none: bool) -> Generator[Allowed, Token, list[tuple[Item, Item]]]:
+    """`first last , first last end`: spans of words of the question."""
     spans: list[tuple[Item, Item]] = []
     while True:
-        first = yield frozenset({"@word"})
+        first = yield frozenset({"@word", "end"} if may_be_none and not spans else {"@word"})
+        if first == "end":
+            return spans
         last = yield frozenset({"@word"})
         assert isinstance(first, Item)
         assert isinstance(last, Item)
@@ -242,15 +272,15 @@ def classes(token: Token) -> str:
 
 
 def follow(tokens: Sequence[Token]) -> Allowed | None:
-    """What may follow after `tokens` (of a whole turn: `lookup …` or `execute select …`); None: it is
-    finished.
+    """What may follow after `tokens` (of a whole turn: `execute select …`, `lookup …`, `search …`,
+    `refuse …`); None: it is finished.
     """
     allowed, _ = _run(tokens)
     return allowed
 
 
 def parse(tokens: Sequence[Token]) -> Query | list[tuple[Item, Item]]:
-    """The tree of a finished turn: a query, or the spans to look up. Raises `SketchError`."""
+    """The tree of a finished turn: a query, or the spans of words that it is about. Raises `SketchError`."""
     allowed, tree = _run(tokens)
     if allowed is not None or tree is None:
         raise SketchError("the sketch is not finished")
@@ -258,12 +288,12 @@ def parse(tokens: Sequence[Token]) -> Query | list[tuple[Item, Item]]:
 
 
 def _run(tokens: Sequence[Token]) -> tuple[Allowed | None, Query | list[tuple[Item, Item]] | None]:
-    allowed: Allowed = frozenset({"lookup", "execute"})
+    allowed: Allowed = TURNS
     if not tokens:
         return allowed, None
     if tokens[0] not in allowed:
         raise SketchError(f"a turn cannot begin with {tokens[0]!r}")
-    parser = _sketch() if tokens[0] == "execute" else _lookup()
+    parser = _sketch() if tokens[0] == "execute" else _words(may_be_none=tokens[0] == "refuse")
     allowed = next(parser)
     for position, token in enumerate(tokens[1:], start=1):
         if classes(token) not in allowed:

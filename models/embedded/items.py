@@ -77,12 +77,17 @@ KEYWORDS: dict[str, str] = {
     "5": "five",
     "10": "ten",
     "100": "hundred",
+    "search": "search column",
+    "refuse": "not found unknown",
+    "year": "year",
+    "month": "month",
 }
 KEYWORD_IDS = {keyword: index for index, keyword in enumerate(KEYWORDS)}
 PAD, START = KEYWORD_IDS["<pad>"], KEYWORD_IDS["<start>"]
 
 CONSTANTS = ("0", "1", "2", "3", "4", "5", "10", "100")
 AGGREGATES = ("count", "count_distinct", "sum", "sum_distinct", "avg", "avg_distinct", "min", "max")
+DATE_PARTS = ("year", "month")
 COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 LIKES = (
     "like_has", "like_starts", "like_ends", "like_is", "not_like_has", "not_like_starts", "not_like_ends",

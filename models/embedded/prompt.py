@@ -1,10 +1,10 @@
 """What the network reads at one turn: the situation as tokens, and the items it may point at.
 
-Layout: `[CLS] question [SEP] table : column = value | value , column , … [SEP] table : …`. Names are split
-into words (`Song_release_year` reads "song release year"). Beside its word piece, each token carries three
-small
-marks: its role, how well it matches the question (the schema-linking relation of IRNet and RAT-SQL, told
-once per token), and whether it is a key.
+Layout: `[CLS] question [SEP] table : column = value , column > table , … [SEP] table : …`, `>` telling the
+table that a column refers to where its name does not. Names are split into words (`Song_release_year` reads
+"song release year"). Beside its word piece, each token carries three small marks: its role, how well it
+matches the question (the schema-linking relation of IRNet and RAT-SQL, told once per token), and whether it
+is a key.
 """
 
 from __future__ import annotations
@@ -171,6 +171,9 @@ class PromptWriter:
             key = "primary" if column.is_key else "foreign" if column.refers_to else "none"
             span = prompt.add(pieces, _role(column), linking.name(column.name), key)
             prompt.point(Item("column", text=column.name, table=table, column=column.name), span)
+            if column.refers_to and not set(stems(column.refers_to)) <= set(stems(column.name)):
+                prompt.add(self.pieces(">"), "special")
+                prompt.add(self.pieces(spoken(column.refers_to)), "table", linking.name(column.refers_to))
             for value in (v for v in values if (v.table, v.column) == (table, column.name)):
                 pieces = self.pieces(str(value.value))[:VALUE_PIECES]
                 if len(prompt.pieces) + len(pieces) + 2 > limit:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .grammar import Expression, Predicate, Query
-from .items import Item, Token
+from .items import AGGREGATES, DATE_PARTS, Item, Token
 
 RESERVED = frozenset(
     """add all alter analyze and any as asc between both by case cast check collate column constraint create
@@ -27,6 +27,11 @@ RESERVED = frozenset(
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
 YEAR_SQL = {"duckdb": "year({})", "sqlite": "CAST(strftime('%Y', {}) AS INTEGER)"}
+MONTH_SQL = {
+    "duckdb": "strftime(CAST({} AS DATE), '%Y-%m')",
+    "sqlite": "strftime('%Y-%m', {})",
+    "mysql": "date_format({}, '%Y-%m')",
+}
 AGGREGATE_SQL = {"count": "count({})", "sum": "sum({})", "avg": "avg({})", "min": "min({})", "max": "max({})"}
 
 
@@ -126,7 +131,7 @@ class SqlWriter:
         """
         tables = [table.table for table in query.tables]
         if query.source is None:
-            tables += [column.table for column in _own_columns(query)]
+            tables += [column.table for column in own_columns(query)]
         return list(dict.fromkeys(tables))
 
     def _select(self, query: Query) -> str:
@@ -144,7 +149,7 @@ class SqlWriter:
         if query.where:
             parts.append("WHERE " + self._conditions(query.where, qualify))
         if query.group:
-            parts.append("GROUP BY " + ", ".join(self._column(column, qualify) for column in query.group))
+            parts.append("GROUP BY " + ", ".join(self._expression(e, qualify) for e in query.group))
         if query.having:
             parts.append("HAVING " + self._conditions(query.having, qualify))
         if query.order:
@@ -172,12 +177,12 @@ class SqlWriter:
             text += f" JOIN {quote(table)} ON " + " AND ".join(conditions)
         return text, len(order) > 1
 
-    def _grouped(self, expression: Expression, grouped: set[Item], query: Query, qualify: bool) -> str:
+    def _grouped(self, expression: Expression, grouped: set[Expression], query: Query, qualify: bool) -> str:
         """A column outside GROUP BY: SQLite takes any row's value, stricter engines want that said."""
         text = self._expression(expression, qualify)
         bare = not expression.function and expression.tail is None and isinstance(expression.operand, Item)
-        aggregated = query.group or any(e.function for e in query.select)
-        if self.dialect == "sqlite" or not bare or expression.operand in grouped or not aggregated:
+        aggregated = query.group or any(e.function in AGGREGATES for e in query.select)
+        if self.dialect == "sqlite" or not bare or expression in grouped or not aggregated:
             return text
         best = next((e for e in query.select if e.function in ("min", "max") and e.tail is None), None)
         if self.dialect == "duckdb" and not query.group and best is not None:
@@ -205,7 +210,7 @@ class SqlWriter:
             return f"{left} IS NOT NULL"
         if column is not None and self._is_date(column):
             if all(_is_year(r) for r in right):
-                left, column = YEAR_SQL.get(self.dialect, "extract(year FROM {})").format(left), None
+                left, column = self._date_part("year", left), None
             elif "like_" in operator and self.dialect != "sqlite":
                 left = f"CAST({left} AS VARCHAR)"
         if operator == "between":
@@ -235,10 +240,18 @@ class SqlWriter:
 
     def _expression(self, expression: Expression, qualify: bool) -> str:
         text = self._operand(expression.operand, qualify)
+        if expression.function in DATE_PARTS:
+            return self._date_part(expression.function, text) + self._tail(expression, qualify)
         function, _, distinct = expression.function.partition("_")
         if function:
             text = AGGREGATE_SQL[function].format("DISTINCT " + text if distinct else text)
         return text + self._tail(expression, qualify)
+
+    def _date_part(self, part: str, text: str) -> str:
+        """The year as a number, or the month as the text "2024-05"."""
+        if part == "year":
+            return YEAR_SQL.get(self.dialect, "extract(year FROM {})").format(text)
+        return MONTH_SQL.get(self.dialect, "to_char({}, 'YYYY-MM')").format(text)
 
     def _tail(self, expression: Expression, qualify: bool) -> str:
         if expression.tail is None:
@@ -273,7 +286,8 @@ def _ends(join: JoinKey) -> set[str]:
     return {join.table, join.ref_table}
 
 
-def _own_columns(query: Query) -> list[Item]:
+def own_columns(query: Query) -> list[Item]:
+    """The columns one SELECT names, nested queries left out."""
     found: list[Item] = []
 
     def visit(expression: Expression) -> None:
@@ -289,8 +303,7 @@ def _own_columns(query: Query) -> list[Item]:
         for right in predicate.right:
             if isinstance(right, Expression):
                 visit(right)
-    found += query.group
-    for expression, _ in query.order:
+    for expression in [*query.group, *(expression for expression, _ in query.order)]:
         visit(expression)
     return found
 

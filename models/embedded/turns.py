@@ -1,9 +1,10 @@
 """The moves of the embedded model that need no network: what it asks first, how it joins, what it says at
 the end.
 
-The order of work is fixed: search the columns the question speaks of; look up the values it names; find the
-join path where tables are not neighbours; execute; after an error the next best sketch; answer. What to
-look up and which SQL to write, the network decides (`chat_model`).
+The order of work is fixed: search the columns the question speaks of, and once more for words that found
+none; look up the values it names; find the join path where tables are not neighbours; execute; after an error
+the next best sketch; answer. What to search again and look up, which SQL to write, and whether the database
+holds an answer at all, the network decides (`chat_model`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .grammar import Expression, Predicate, Query
-from .items import Item
+from .items import DATE_PARTS, Item
 from .prompt import WORD
 from .reading import Situation
-from .sql_writer import SqlWriter, UnconnectedTables, connect
+from .sql_writer import SqlWriter, UnconnectedTables, connect, own_columns
 
 TOP_COLUMNS = 14
+MORE_COLUMNS = 6
 MAX_TRIES = 3
 
 
@@ -32,18 +34,33 @@ class Turn:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def search_columns(situation: Situation) -> Turn:
+def search_columns(situation: Situation, top_k: int = TOP_COLUMNS) -> Turn:
     """The opening: every column the question may speak of."""
     return Turn(
         "Which columns does the question speak of?",
         "search_column",
-        {"queries": [situation.question], "top_k": TOP_COLUMNS},
+        {"queries": [situation.question], "top_k": top_k},
     )
+
+
+def search_again(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:
+    """Search the columns for the spans of words that none of those found stands for."""
+    texts = _texts(situation, spans)
+    named = " and ".join(f'"{text}"' for text in texts)
+    thought = f"None of these is about {named}: is there another column for it?"
+    return Turn(thought, "search_column", {"queries": texts, "top_k": MORE_COLUMNS})
+
+
+def refuse(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:
+    """Say that the database does not hold what is asked for."""
+    named = " or ".join(f'"{text}"' for text in _texts(situation, spans))
+    missing = f"holds nothing about {named}" if named else "does not hold what you ask for"
+    return Turn(f"I cannot answer this: as far as I can see, this database {missing}.")
 
 
 def look_up(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:
     """Search the spans of words as values."""
-    texts = list(dict.fromkeys(_text(situation.question, first, last) for first, last in spans))
+    texts = _texts(situation, spans)
     named = " and ".join(f'"{text}"' for text in texts)
     return Turn(f"Is {named} stored, and in which column?", "search_value", {"values": texts})
 
@@ -109,7 +126,8 @@ def describe(query: Query) -> str:
     """A query in a few words: "count the rows of singer where Country = 'France'"."""
     what = ", ".join(_speak(expression) for expression in query.select)
     where = " from the rows of a nested query" if query.source else ""
-    tables = ", ".join(table.table for table in query.tables)
+    listed = query.tables or ([] if query.source else own_columns(query))
+    tables = ", ".join(dict.fromkeys(item.table for item in listed))
     if what == "count(*)":
         text = f"count the rows of {tables}{where}"
     else:
@@ -119,7 +137,7 @@ def describe(query: Query) -> str:
     if query.where:
         text += " where " + _conditions(query.where)
     if query.group:
-        text += " for each " + ", ".join(column.column for column in query.group)
+        text += " for each " + ", ".join(_speak(group) for group in query.group)
     if query.having:
         text += " with " + _conditions(query.having)
     if query.order:
@@ -138,7 +156,9 @@ def describe(query: Query) -> str:
 def _speak(expression: Expression) -> str:
     operand = expression.operand
     text = operand.text if isinstance(operand, Item) else operand
-    if expression.function:
+    if expression.function in DATE_PARTS:
+        text = f"{expression.function} of {text}"
+    elif expression.function:
         function, _, distinct = expression.function.partition("_")
         text = f"{function}({'distinct ' if distinct else ''}{text})"
     elif text == "*":
@@ -184,6 +204,10 @@ def _selects(query: Query) -> Iterator[Query]:
 
 def _path_turn(start: str, end: str) -> Turn:
     return Turn(f"How do {start} and {end} join?", "find_shortest_path", {"start": [start], "end": [end]})
+
+
+def _texts(situation: Situation, spans: list[tuple[Item, Item]]) -> list[str]:
+    return list(dict.fromkeys(_text(situation.question, first, last) for first, last in spans))
 
 
 def _text(question: str, first: Item, last: Item) -> str:

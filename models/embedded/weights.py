@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from .items import KEYWORDS
 from .prompt import PromptWriter
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .network import SketchNetwork
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -36,13 +39,25 @@ def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
         with torch.device("meta"):
             network = SketchNetwork(Shape(**config["shape"]), dropout=0.0)
         state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
-        network.load_state_dict(state, assign=True)
+        network.load_state_dict(_with_new_keywords(state), assign=True)
         writer = load_writer(folder)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"the embedded model's weights cannot be loaded ({type(error).__name__}): install sqlberg again"
         ) from error
     return network.eval().requires_grad_(False), writer
+
+
+def _with_new_keywords(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights made before a keyword was added never write it."""
+    import torch
+
+    missing = len(KEYWORDS) - len(state["keywords.weight"])
+    if missing > 0:
+        for name in ("keywords.weight", "target_keyword.weight", "target_keyword.bias"):
+            rows = state[name].new_zeros(missing, *state[name].shape[1:])
+            state[name] = torch.cat([state[name], rows - 1e4 if name.endswith("bias") else rows])
+    return state
 
 
 def load_writer(folder: Path) -> PromptWriter:

@@ -137,6 +137,26 @@ def test_an_unfinished_sketch_is_no_query():
         parse(["execute", "select", "*"])
 
 
+def test_a_query_ends_only_once_it_names_a_table():
+    assert "end" not in (follow(["execute", "select", "count", "*"]) or ())
+    assert "end" in (follow(["execute", "select", "count", column("singer", "id")]) or ())
+    assert "end" in (
+        follow(["execute", "select", "count", "*", "where", column("singer", "id"), "is_null"]) or ()
+    )
+
+
+def test_dates_are_grouped_by_month():
+    day = column("concert", "day")
+    sql = written("month", day, ",", "count", "*", "group", "month", day)
+    assert sql == "SELECT strftime('%Y-%m', day), count(*) FROM concert GROUP BY strftime('%Y-%m', day)"
+
+
+def test_a_refusal_may_name_the_words_that_nothing_stands_for():
+    word = Item("word", text="salary", index=3)
+    assert parse(["refuse", "end"]) == []
+    assert parse(["refuse", word, word, "end"]) == [(word, word)]
+
+
 def test_a_look_up_is_pairs_of_words():
     first, last = Item("word", text="Joe", index=3), Item("word", text="Sharp", index=4)
     assert parse(["lookup", first, last, "end"]) == [(first, last)]

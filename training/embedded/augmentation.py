@@ -3,7 +3,7 @@
 Plain training memorises the names of the training databases. Here content words that stand both in the
 question and in the schema are exchanged for others ("How many singers" over `singer` becomes "How many
 branches" over `branch`), matched cell values likewise, tables come in any order, and columns the target
-does not need are sometimes missing.
+does not need are sometimes missing. Some questions are made unanswerable (`unanswerable`).
 Words that stand only in the schema are kept where the target needs them: "the oldest" must still find `age`.
 """
 
@@ -18,27 +18,39 @@ from ...models.embedded.items import Item, Token
 from ...models.embedded.prompt import STOP_WORDS, WORD, as_number, spoken, stem
 from ...models.embedded.reading import SeenTable, SeenValue, Situation
 from ...models.embedded.sql_writer import JoinKey
+from .unanswerable import ask_elsewhere, take_away
+
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEIGHBOURS = {
+    letter: row[max(0, place - 1) : place] + row[place + 1 : place + 2]
+    for row in _ROWS
+    for place, letter in enumerate(row)
+}
+"""The keys beside each letter."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How often each change is made: `rename`, `revalue`, `typo` per example, `word` per word, `drop` (at
-    most) per
-    column."""
+    """How often each change is made: `rename`, `revalue`, `typo`, `take`, `elsewhere` (the last two make the
+    question unanswerable) per example, `word` per word, `drop` (at most) per column.
+    """
 
     rename: float = 0.6
     word: float = 0.6
     revalue: float = 0.4
     drop: float = 0.5
-    typo: float = 0.05
+    typo: float = 0.2
+    take: float = 0.06
+    elsewhere: float = 0.015
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What is exchanged in: words of names and short cell texts, of the training databases."""
+    """What is exchanged in: words of names, short cell texts and questions, of the training databases."""
 
     words: Sequence[str]
     values: Sequence[str]
+    questions: Sequence[str] = ()
 
     @classmethod
     def collect(cls, situations: Sequence[Situation]) -> Pools:
@@ -52,7 +64,7 @@ class Pools:
             values.update(
                 str(v.value) for v in situation.values if isinstance(v.value, str) and len(v.value) < 30
             )
-        return cls(sorted(words), sorted(values))
+        return cls(sorted(words), sorted(values), sorted({s.question for s in situations}))
 
 
 def augment(
@@ -66,11 +78,18 @@ def augment(
         situation, columns=columns, tables=rng.sample(situation.tables, len(situation.tables))
     )
     new_target = list(target)
+    if target[0] == "execute":
+        changed = None
+        if rng.random() < rates.take:
+            changed = take_away(situation, target, rng)
+        elif pools.questions and rng.random() < rates.elsewhere:
+            changed = ask_elsewhere(situation, rng.choice(pools.questions))
+        situation, new_target = changed or (situation, new_target)
     if rng.random() < rates.revalue:
         situation, new_target = _revalue(situation, new_target, pools, rng)
     if rng.random() < rates.rename:
         situation, new_target = _rename(situation, new_target, pools, rates, rng)
-    if rng.random() < rates.typo and target[0] != "lookup":
+    if rng.random() < rates.typo:
         situation = replace(situation, question=_typo(situation.question, rng))
     return situation, new_target
 
@@ -134,7 +153,7 @@ def _rename(
             for j in situation.joins
         ],
     )
-    if target and target[0] == "lookup":
+    if target and target[0] != "execute":
         return changed, _same_words(target, situation.question, changed.question)
     return changed, [item(token) for token in target]
 
@@ -146,6 +165,8 @@ def _revalue(
     asked = [
         text for tool, arguments in situation.calls if tool == "search_value" for text in arguments["values"]
     ]
+    if target[0] in ("search", "refuse"):
+        return situation, target
     if target[0] == "lookup":
         words = [token for token in target if isinstance(token, Item)]
         asked = [w.text for w in words if w.text.isalpha() and w.text.lower() not in STOP_WORDS][:1]
@@ -207,11 +228,12 @@ def _plural(word: str) -> str:
 
 
 def _typo(question: str, rng: random.Random) -> str:
-    """One letter of a word left out, doubled or swapped with its neighbour."""
+    """One letter of a word left out, doubled, swapped with the next, or hit beside its key."""
     places = [m.start() + rng.randrange(len(m[0]) - 1) for m in re.finditer(r"[A-Za-z]{4,}", question)]
     if not places:
         return question
     at = rng.choice(places)
     first, second = question[at], question[at + 1]
-    change = rng.choice((second + first, first + first + second, second))
+    near = rng.choice(_NEIGHBOURS.get(first.lower(), first))
+    change = rng.choice((second + first, first + first + second, second, near + second))
     return question[:at] + change + question[at + 2 :]

@@ -3,7 +3,8 @@
     sqlberg train-embedded DATA FOLDER
 
 DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read); FOLDER takes
-`trajectories/DB.jsonl`, the workers' checkpoints, `log.jsonl` and, in the end, `weights/`. A second call
+`trajectories/DB.jsonl`, `synthetic/DB.jsonl`, the workers' checkpoints, `log.jsonl` and, in the end,
+`weights/`. A second call
 goes on where the first was stopped; on a machine that holds only FOLDER it trains by the trajectories there.
 """
 
@@ -29,6 +30,8 @@ from .trajectories import read_examples, write_trajectories
 
 HELD_OUT = 8
 """Train databases kept for checking, never trained on (chosen by the seed)."""
+UNANSWERABLE_SHARE = 0.08
+"""Unanswerable questions, as a share of the synthetic ones."""
 
 
 def prepare(data: Path, folder: Path, workers: int = 2) -> tuple[int, int]:
@@ -64,6 +67,40 @@ def _prepare_one(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any
         return write_trajectories(database, rows, _file(folder, db))
 
 
+def prepare_synthetic(data: Path, folder: Path, count: int, seed: int, workers: int = 2) -> None:
+    """Write trajectories of up to `count` synthetic questions over each training database, and of some that
+    it cannot answer.
+    """
+    held_out = held_out_databases(folder, seed)
+    names = [file.stem for file in sorted((folder / "trajectories").glob("*.jsonl"))]
+    missing = [
+        db for db in names if db not in held_out and not (folder / "synthetic" / f"{db}.jsonl").exists()
+    ]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_synthesize_one, data, folder, db, count, seed) for db in missing]
+        for job in track(as_completed(jobs), "Synthetic trajectories", total=len(jobs)):
+            job.result()
+
+
+def _synthesize_one(data: Path, folder: Path, db: str, count: int, seed: int) -> tuple[int, int]:
+    from ...agents.opening import open_database
+    from ..synthesis.generator import synthesize
+    from ..synthesis.unanswerable import unanswerable
+
+    path, cache = data / "databases" / f"{db}.sqlite", folder / "cache"
+    with open_database(path, cache_dir=cache, embedder="minilm") as database:
+        asked = [(made.question, made.sql, "") for made in synthesize(database, count, seed)]
+        asked += [
+            (made.question, None, made.missing)
+            for made in unanswerable(database, int(count * UNANSWERABLE_SHARE), seed)
+        ]
+        rows = [
+            {"id": f"synthetic-{number}", "db_id": db, "question": question, "sql": sql, "missing": missing}
+            for number, (question, sql, missing) in enumerate(asked)
+        ]
+        return write_trajectories(database, rows, folder / "synthetic" / f"{db}.jsonl")
+
+
 def _file(folder: Path, db: str) -> Path:
     return folder / "trajectories" / f"{db}.jsonl"
 
@@ -73,17 +110,16 @@ def held_out_databases(folder: Path, seed: int) -> set[str]:
     return set(random.Random(seed).sample(names, min(HELD_OUT, len(names) // 4)))
 
 
-def load_examples(folder: Path, seed: int) -> tuple[list[Example], list[Example]]:
-    """(training, held-out) examples; the databases of the second are not among the first's."""
+def load_examples(folder: Path, seed: int, kind: str = "trajectories") -> list[Example]:
+    """The training examples of a kind: "trajectories" (people's questions) or "synthetic"; nothing of the
+    held-out databases.
+    """
     from ...models.embedded.weights import load_writer
 
-    files = sorted((folder / "trajectories").glob("*.jsonl"))
     held_out = held_out_databases(folder, seed)
-    pairs = list(read_examples(files))
-    writer = load_writer(minilm_folder())
-    training = [example for db, example in pairs if db not in held_out]
-    checking = [example for db, example in pairs if db in held_out]
-    return list(readable(training, writer)), list(readable(checking, writer))
+    files = [file for file in sorted((folder / kind).glob("*.jsonl")) if file.stem not in held_out]
+    examples = [example for _, example in read_examples(files)]
+    return list(readable(examples, load_writer(minilm_folder())))
 
 
 def distillation_texts(examples: Sequence[Example]) -> list[str]:
@@ -99,10 +135,11 @@ def distillation_texts(examples: Sequence[Example]) -> list[str]:
 
 
 def _work(folder: Path, settings: Settings, worker: int, workers: int, device: str) -> None:
-    training, _ = load_examples(folder, settings.seed)
+    people = load_examples(folder, settings.seed)
     train(
-        training,
-        distillation_texts(training),
+        people,
+        distillation_texts(people),
+        synthetic=load_examples(folder, settings.seed, "synthetic"),
         start=minilm_folder(),
         folder=folder,
         settings=settings,

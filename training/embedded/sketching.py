@@ -1,12 +1,14 @@
 """From gold SQL to the sketch the embedded model should write (the inverse of `models.embedded.sql_writer`).
 
+One meaning has one sketch as far as that can be told without running it: FROM lists only tables that no
+column names and no join passes through, and a count of a column without NULLs is a count of rows.
 What a sketch cannot say (self-joins, correlated queries, window functions, CASE, outer joins) raises
 `Unsketchable`; the caller checks by execution that the sketch, written back as SQL, gives the gold's rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlglot
 from sqlglot import exp
@@ -28,15 +30,21 @@ class Sketcher:
     """Sketches the queries of one database.
 
     schema: columns by table, in the database's spelling. joins: the keys a writer will know, in its order.
+    filled: (table, column) pairs without any NULL.
     """
 
     def __init__(
-        self, schema: Mapping[str, Sequence[str]], joins: Sequence[JoinKey], dialect: str = "sqlite"
+        self,
+        schema: Mapping[str, Sequence[str]],
+        joins: Sequence[JoinKey],
+        dialect: str = "sqlite",
+        filled: Collection[tuple[str, str]] = (),
     ) -> None:
         self.tables = {table.lower(): table for table in schema}
         self.columns = {t.lower(): {c.lower(): c for c in columns} for t, columns in schema.items()}
         self.joins = list(joins)
         self.dialect = dialect
+        self.filled = filled
 
     def sketch(self, sql: str) -> list[Token]:
         """`select … end`. Raises `Unsketchable`, also for SQL that does not parse."""
@@ -138,13 +146,18 @@ class _SelectSketch:
 
     def tokens(self) -> list[Token]:
         tree = self.tree
-        out: list[Token] = ["select"]
-        distinct = tree.args.get("distinct")
-        if distinct is not None:
-            out.append("distinct")
+        select: list[Token] = ["select"]
+        if tree.args.get("distinct") is not None:
+            select.append("distinct")
         for index, expression in enumerate(tree.expressions):
-            out += ([","] if index else []) + self._expression(expression.unalias())
-        out += ["from", *self._from()]
+            select += ([","] if index else []) + self._expression(expression.unalias())
+        clauses = self._clauses()
+        return [*select, *self._from([*select, *clauses]), *clauses]
+
+    def _clauses(self) -> list[Token]:
+        """All that follows FROM."""
+        tree = self.tree
+        out: list[Token] = []
         where = [
             w for w in [tree.args["where"].this if tree.args.get("where") else None, *self.join_filters] if w
         ]
@@ -154,9 +167,9 @@ class _SelectSketch:
         group = tree.args.get("group")
         if group:
             for index, expression in enumerate(group.expressions):
-                if not isinstance(expression, exp.Column):
+                if not isinstance(expression, exp.Column) and not _date_part(expression):
                     raise Unsketchable("GROUP BY an expression")
-                out += ["," if index else "group", self._column(expression)]
+                out += ["," if index else "group", *self._expression(expression)]
         if tree.args.get("having"):
             if not group:
                 raise Unsketchable("HAVING without GROUP BY")
@@ -170,22 +183,37 @@ class _SelectSketch:
             out += ["limit", self._literal(tree.args["limit"].expression, None)]
         return out
 
-    def _from(self) -> list[Token]:
+    def _from(self, others: Sequence[Token]) -> list[Token]:
+        """FROM, where it says more than `others`, the rest of this SELECT."""
         if self.source is not None:
-            return ["(", *self.sketcher._query(self.source.unnest()), ")"]
+            return ["from", "(", *self.sketcher._query(self.source.unnest()), ")"]
+        written_out = self._default_edges(self.tables) != {frozenset(edge) for edge in self.edges}
         out: list[Token] = []
-        for index, table in enumerate(self.tables):
-            out += ([","] if index else []) + [Item("table", text=table, table=table)]
-        if self._default_edges() != {frozenset(edge) for edge in self.edges}:
+        tables = self.tables if written_out else self._unnamed(_own_tables(others))
+        for index, table in enumerate(tables):
+            out += ["," if index else "from", Item("table", text=table, table=table)]
+        if written_out:
             if len(self.tables) > 1 and not self.edges:
                 raise Unsketchable("a cross join")
             for left, right in self.edges:
                 out += ["on", left, right]
         return out
 
-    def _default_edges(self) -> set[frozenset[Item]]:
+    def _unnamed(self, named: Sequence[str]) -> list[str]:
+        """The tables without which the joins would come out different."""
+        listed = list(self.tables)
+        meant = self._default_edges(listed)
+        for table in self.tables:
+            fewer = [other for other in listed if other != table]
+            whole = [*fewer, *named]
+            if whole and self._default_edges(whole) == meant and (meant or set(whole) == {table}):
+                listed = fewer
+        return listed
+
+    def _default_edges(self, tables: Sequence[str]) -> set[frozenset[Item]]:
+        """The conditions by which a writer joins these tables by itself."""
         try:
-            order = connect(self.tables, self.sketcher.joins)
+            order = connect(list(dict.fromkeys(tables)), self.sketcher.joins)
         except UnconnectedTables:
             return set()
         return {
@@ -266,6 +294,8 @@ class _SelectSketch:
             ]
         if type(tree) in FUNCTIONS:
             return self._aggregate(tree)
+        if part := _date_part(tree):
+            return [part[0], self._column(part[1])]
         if isinstance(tree, exp.Star):
             return ["*"]
         if isinstance(tree, exp.Column):
@@ -290,6 +320,10 @@ class _SelectSketch:
             raise Unsketchable("an aggregate of an expression")
         if function not in AGGREGATES or not (operand == ["*"] or isinstance(operand[0], Item)):
             raise Unsketchable(f"{function} of {operand}")
+        counted = operand[0]
+        if function == "count" and isinstance(counted, Item):
+            filled = (counted.table, counted.column) in self.sketcher.filled
+            return ["count", "*"] if filled else ["count", counted]
         return [function, *operand]
 
     def _known(self, name: str) -> bool:
@@ -303,6 +337,38 @@ class _SelectSketch:
         if isinstance(tree, exp.Column) and isinstance(tree.this, exp.Identifier) and tree.this.quoted:
             return _value(tree.name, column)
         raise Unsketchable(f"a literal {type(tree).__name__}")
+
+
+def _own_tables(tokens: Sequence[Token]) -> list[str]:
+    """The tables of the columns among a SELECT's tokens, those of nested queries left out.
+
+    None where ORDER BY is the first to name one: the grammar wants FROM before it.
+    """
+    depth, tables = 0, []
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        if depth == 0 and token == "order" and not tables:
+            return []
+        if depth == 0 and isinstance(token, Item) and token.kind == "column":
+            tables.append(token.table)
+    return list(dict.fromkeys(tables))
+
+
+def _date_part(tree: exp.Expr) -> tuple[str, exp.Column] | None:
+    """ "year" or "month" (as "2024-05") and the column, where the tree takes that part of its dates."""
+    if isinstance(tree, exp.Cast):
+        tree = tree.this
+    part = ""
+    if isinstance(tree, exp.Year) or (isinstance(tree, exp.Extract) and tree.name.lower() == "year"):
+        part = "year"
+    elif isinstance(tree, exp.TimeToStr):
+        part = {"%Y": "year", "%Y-%m": "month"}.get(tree.args["format"].name, "")
+    if not part:
+        return None
+    inner = tree.expression if isinstance(tree, exp.Extract) else tree.this
+    while isinstance(inner, exp.Cast | exp.TsOrDsToTimestamp | exp.TsOrDsToDate):
+        inner = inner.this
+    return (part, inner) if isinstance(inner, exp.Column) else None
 
 
 def _value(text: str, column: Item | None, number: bool = False) -> Item:

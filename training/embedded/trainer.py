@@ -39,14 +39,18 @@ class Settings:
     """How a run is made.
 
     steps: of each worker, at most; minutes: the run's length when that is reached first (0: no bound).
-    rate: peak learning rate of AdamW, after a warm-up and before a cosine down to 5 %.
+    rate: learning rate of AdamW after a warm-up, constant until the last `cooldown` share of the run, in
+    which it falls to a twentieth: a run can be made longer as long as it has not begun to cool down.
+    plain_steps: how many of the steps come before synthetic questions join those of people.
     """
 
     steps: int = 3000
     minutes: float = 0.0
     rows: int = 16
-    rate: float = 4e-4
+    rate: float = 3e-4
     warmup: int = 100
+    cooldown: float = 0.25
+    plain_steps: int = 600
     decay: float = 0.01
     dropout: float = 0.0
     clip: float = 1.0
@@ -58,15 +62,19 @@ class Settings:
 
 
 def learning_rate(step: int, done: float, settings: Settings) -> float:
-    """The rate at a step, `done` (0 to 1) being how far the run is: linear warm-up, then half a cosine."""
+    """The rate at a step, `done` (0 to 1) being how far the run is: warm-up, constant, cooling down in a line
+    (Hu et al., arXiv 2404.06395).
+    """
     warm = min(1.0, (step + 1) / settings.warmup)
-    return settings.rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+    cooling = max(0.0, (min(done, 1.0) - 1 + settings.cooldown) / settings.cooldown)
+    return settings.rate * warm * (1 - 0.95 * cooling)
 
 
 def train(
     examples: Sequence[Example],
     texts: Sequence[str],
     *,
+    synthetic: Sequence[Example] = (),
     start: Path,
     folder: Path,
     settings: Settings,
@@ -77,7 +85,8 @@ def train(
     """Run one worker to the end; worker 0 writes `folder/weights` and a JSON line a step to
     `folder/log.jsonl`.
 
-    examples: what to learn; texts: short texts for the distillation; start: MiniLM's folder.
+    examples: what to learn, of people's questions; synthetic: more, from `plain_steps` on; texts: short texts
+    for the distillation; start: MiniLM's folder.
     """
     import torch
     import torch.distributed as dist
@@ -97,15 +106,17 @@ def train(
         _groups(network, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
     )
     pools = Pools.collect([example.situation for example in examples])
-    stream = BatchStream(
-        examples, writer, pools, rates=Rates(), rows=settings.rows, seed=settings.seed + worker
-    )
+
+    def batches(of: Sequence[Example]) -> BatchStream:
+        return BatchStream(of, writer, pools, rates=Rates(), rows=settings.rows, seed=settings.seed + worker)
+
+    plain, mixed = batches(examples), batches([*examples, *synthetic])
     distil = _Distillation(teacher, writer, texts, settings.distil_rows)
     step, spent = _resume(folder, worker, workers, network, optimiser, device)
     half = bfloat16_pays(device)
     clock = _Clock(spent, settings)
     while not clock.over(step):
-        batch = stream[step].to(device)
+        batch = (plain if step < settings.plain_steps else mixed)[step].to(device)
         network.train()
         with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
             scores = network.write(batch.prompts.read(network), batch.inputs)
@@ -137,6 +148,7 @@ def train(
                     "settings": asdict(settings),
                     "workers": workers,
                     "examples": len(examples),
+                    "synthetic": len(synthetic),
                 }
                 save_weights(network, tokenizer_file, folder / "weights", **about)
     if workers > 1:

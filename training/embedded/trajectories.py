@@ -9,6 +9,7 @@ messages, and `targets`, the sketch to write at each assistant message the netwo
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ from ...agents.prompts import database_section
 from ...models.embedded import turns
 from ...models.embedded.grammar import Query, parse
 from ...models.embedded.items import Item, Token
-from ...models.embedded.prompt import WORD
-from ...models.embedded.reading import read_dialogue
+from ...models.embedded.prompt import WORD, spoken
+from ...models.embedded.reading import Situation, read_dialogue
 from ...models.embedded.sql_writer import JoinKey, SqlWriter, UnconnectedTables
 from ...tools.errors import SqlbergError
 from ...tools.limits import Limits
@@ -31,6 +32,8 @@ from .targets import spans_of
 if TYPE_CHECKING:
     from ...tools.database import Database
 
+POOR_SHARE = 0.06
+POOR_COLUMNS = 3
 GOLD_LIMITS = Limits(seconds=20, rows=100_000)
 
 
@@ -44,11 +47,18 @@ class Teacher:
         self.section = database_section(catalog)
         joins = [JoinKey(j.table, j.columns, j.ref_table, j.ref_columns) for j in catalog.joins]
         schema = {table.name: [column.name for column in table.columns] for table in catalog.tables}
-        self.sketcher = Sketcher(schema, joins, catalog.dialect)
+        filled = {(c.table, c.name) for c in catalog.columns() if c.statistics.null_share == 0}
+        self.sketcher = Sketcher(schema, joins, catalog.dialect, filled)
         self.types = {(c.table, c.name): c.type for c in catalog.columns()}
 
-    def teach(self, question: str, sql: str) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
-        """Messages and targets. Raises `Unsketchable` (also when the rows differ) and `SqlbergError`."""
+    def teach(
+        self, question: str, sql: str, *, top_k: int = turns.TOP_COLUMNS
+    ) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
+        """Messages and targets. Raises `Unsketchable` (also when the rows differ) and `SqlbergError`.
+
+        top_k: columns of the first search; where these leave out one that the SQL needs, it is searched by
+        the words that name it.
+        """
         sketch: list[Token] = ["execute", *self.sketcher.sketch(sql)]
         query = parse(sketch)
         assert isinstance(query, Query)
@@ -57,11 +67,14 @@ class Teacher:
             {"role": "user", "content": question},
         ]
         targets: dict[int, list[Token]] = {}
-        self._take(messages, turns.search_columns(read_dialogue(messages)))
+        self._take(messages, turns.search_columns(read_dialogue(messages), top_k))
+        unseen = _unseen(read_dialogue(messages), sketch)
+        if spans := _named(question, [spoken(column) for column in unseen]):
+            targets[len(messages)] = _worded("search", spans)
+            self._take(messages, turns.search_again(read_dialogue(messages), spans))
         spans = self._spans(question, sketch)
         if spans:
-            pairs = [token for first, last in spans for token in (",", first, last)]
-            targets[len(messages)] = ["lookup", *pairs[1:], "end"]
+            targets[len(messages)] = _worded("lookup", spans)
             self._take(messages, turns.look_up(read_dialogue(messages), spans))
         writer = self._writer(messages)
         path = turns.find_join(read_dialogue(messages), writer, query)
@@ -76,6 +89,27 @@ class Teacher:
         observation = self._execute(sql, written)
         self._take(messages, turns.execute(query, written, 0), observation)
         messages.append({"role": "assistant", "content": turns.conclude(read_dialogue(messages)).thought})
+        return messages, targets
+
+    def teach_refusal(
+        self, question: str, missing: str
+    ) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
+        """Messages and targets of a question about something, `missing`, that the database does not hold:
+        searched, searched again by its words, refused. Raises `Unsketchable` where the words are not found.
+        """
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": self.section},
+            {"role": "user", "content": question},
+        ]
+        self._take(messages, turns.search_columns(read_dialogue(messages)))
+        spans = _named(question, [missing])
+        if not spans:
+            raise Unsketchable(f"the question does not name {missing}")
+        targets = {len(messages): _worded("search", spans)}
+        self._take(messages, turns.search_again(read_dialogue(messages), spans))
+        targets[len(messages)] = _worded("refuse", spans)
+        refusal = turns.refuse(read_dialogue(messages), spans)
+        messages.append({"role": "assistant", "content": refusal.thought})
         return messages, targets
 
     def _take(self, messages: list[dict[str, Any]], turn: turns.Turn, observation: str | None = None) -> None:
@@ -95,12 +129,8 @@ class Teacher:
     def _spans(self, question: str, sketch: Sequence[Token]) -> list[tuple[Item, Item]]:
         """The words that name the sketch's texts, to be looked up."""
         literals = [t.value for t in sketch if isinstance(t, Item) and isinstance(t.value, str)]
-        words = WORD.findall(question)
         texts = [text for text in dict.fromkeys(literals) if not text.replace(".", "", 1).isdigit()]
-        return [
-            (Item("word", words[first], index=first), Item("word", words[last], index=last))
-            for first, last in spans_of(texts, words)
-        ]
+        return _named(question, texts)
 
     def _execute(self, gold: str, written: str) -> str:
         """The observation of `written`, where it returns the gold's rows (in any order)."""
@@ -111,11 +141,40 @@ class Teacher:
         return render_result(result)
 
 
+def _unseen(situation: Situation, sketch: Sequence[Token]) -> list[str]:
+    """Names of the sketch's columns that the dialogue does not hold yet."""
+    seen = {(column.table, column.name) for column in situation.columns}
+    columns = (t for t in sketch if isinstance(t, Item) and t.kind == "column")
+    return list(dict.fromkeys(c.column for c in columns if (c.table, c.column) not in seen))
+
+
+def _named(question: str, texts: Sequence[str]) -> list[tuple[Item, Item]]:
+    """The first and last word of the question for each text that it names."""
+    words = WORD.findall(question)
+    return [
+        (Item("word", words[first], index=first), Item("word", words[last], index=last))
+        for first, last in spans_of(texts, words)
+    ]
+
+
+def _worded(turn: str, spans: Sequence[tuple[Item, Item]]) -> list[Token]:
+    pairs = [token for first, last in spans for token in (",", first, last)]
+    return [turn, *pairs[1:], "end"]
+
+
+def _top_k(question: str) -> int:
+    """Most first searches are whole; a share finds too little, so that searching again can be learned."""
+    draw = zlib.crc32(question.encode()) % 100 / 100
+    return POOR_COLUMNS if draw < POOR_SHARE else turns.TOP_COLUMNS
+
+
 def write_trajectories(
     database: Database, questions: Iterable[Mapping[str, Any]], file: Path
 ) -> tuple[int, int]:
     """Write `file`, a line for each question that can be taught; returns (taught, passed over). All or
     nothing.
+
+    questions: with id, db_id, question and sql (None: unanswerable, for want of what `missing` names).
     """
     teacher = Teacher(database)
     taught = passed = 0
@@ -124,7 +183,7 @@ def write_trajectories(
     with partial.open("w", encoding="utf-8") as out:
         for row in questions:
             try:
-                messages, targets = teacher.teach(row["question"], row["sql"])
+                messages, targets = teacher.teach(row["question"], row["sql"], top_k=_top_k(row["question"]))
             except (Unsketchable, SqlbergError):
                 passed += 1
                 continue

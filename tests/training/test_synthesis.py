@@ -1,0 +1,165 @@
+"""Synthetic questions: what they ask is what their SQL answers, on real contents."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from sqlberg.tools.database import Database, open_database
+from sqlberg.training.embedded.sketching import Unsketchable
+from sqlberg.training.embedded.trajectories import Teacher
+from sqlberg.training.synthesis import bank
+from sqlberg.training.synthesis.generator import draft_of, synthesize
+from sqlberg.training.synthesis.templates import draw, say
+from sqlberg.training.synthesis.unanswerable import unanswerable
+from sqlberg.training.synthesis.wording import Wording, plural, singular
+from sqlberg.training.synthesis.world import World
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    file = tmp_path_factory.mktemp("zoo") / "zoo.sqlite"
+    rng = random.Random(5)
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """CREATE TABLE zoo (zoo_id INTEGER PRIMARY KEY, zoo_name TEXT, city TEXT, num_visitors INTEGER);
+            CREATE TABLE animals (
+                id INTEGER PRIMARY KEY, name TEXT, species TEXT, gender TEXT, age INTEGER, weight_kg REAL,
+                arrived_on TEXT, zoo_id INTEGER REFERENCES zoo (zoo_id)
+            );
+            CREATE TABLE empty_table (id INTEGER PRIMARY KEY, note TEXT);"""
+        )
+        for number, city in enumerate(["Berlin", "Paris", "Berlin", "Rome"], start=1):
+            row = (number, f"Zoo {city} {number}", city, 1000 * number)
+            connection.execute("INSERT INTO zoo VALUES (?, ?, ?, ?)", row)
+        for number in range(40):
+            row = (
+                number,
+                f"Animal{number}",
+                rng.choice(["lion", "bear", "seal"]),
+                rng.choice("FM"),
+                rng.randint(1, 30),
+                round(rng.uniform(2, 300), 1),
+                f"20{rng.randint(10, 22)}-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}",
+                rng.randint(1, 3),
+            )
+            connection.execute("INSERT INTO animals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    with open_database(file) as database:
+        yield database
+
+
+def test_alternatives_are_drawn_from_the_inside_and_fields_filled_last():
+    drawn = {draw("[a|b[ c|]] {x}", random.Random(n)) for n in range(40)}
+    assert drawn == {"a {x}", "b {x}", "b c {x}"}
+    assert say("[Is|Is] a {x} here ?", random.Random(0), x="old [odd] thing") == "Is an old [odd] thing here?"
+
+
+def test_every_template_of_the_bank_can_be_drawn():
+    for name, templates in vars(bank).items():
+        for template in templates if name.isupper() else ():
+            assert "[" not in draw(template, random.Random(1)), template
+
+
+def test_nouns_are_made_plural_before_a_preposition():
+    assert plural("date of birth") == "dates of birth"
+    assert plural("city") == "cities"
+    assert plural("show times per day") == "show times per day"
+    assert singular("staff members") == "staff member"
+
+
+def test_a_question_calls_one_column_by_one_name(zoo: Database):
+    column = next(c for c in zoo.catalog.columns() if c.name == "species")
+    wording = Wording(random.Random(0), "sqlite", own_words=0.0)
+    assert wording.attribute(column) == wording.attribute(column)
+    name = next(c for c in zoo.catalog.columns() if c.name == "zoo_name")
+    assert Wording(random.Random(0), "sqlite", own_words=1.0).attribute(name) == "name"
+
+
+def test_columns_are_told_apart_by_what_they_are_good_for(zoo: Database):
+    animals = World(zoo).entities["animals"]
+    assert [c.name for c in animals.measures] == ["age", "weight_kg"]
+    assert [c.name for c in animals.groups] == ["species", "gender"]
+    assert [c.name for c in animals.dates] == ["arrived_on"]
+    assert animals.labels[0].name == "name"
+    assert "empty_table" not in World(zoo).entities
+
+
+def test_all_sql_runs_gives_rows_and_no_question_comes_twice(zoo: Database):
+    made = list(synthesize(zoo, 250, seed=1))
+    assert len(made) == 250
+    assert len({one.question.casefold() for one in made}) == 250
+    assert len({one.shape for one in made}) >= 15
+    for one in made:
+        rows = zoo.execute(one.sql).rows
+        assert len(rows) == one.rows > 0
+        assert any(value is not None for row in rows for value in row)
+
+
+def test_values_and_numbers_of_the_sql_stand_in_the_question(zoo: Database):
+    for one in synthesize(zoo, 120, seed=2):
+        for word in ("lion", "bear", "seal", "Berlin", "Paris", "Rome"):
+            if f"'{word}'" in one.sql:
+                assert word.lower() in one.question.lower(), one
+
+
+def test_the_same_seed_asks_the_same_and_a_stopped_run_goes_on(zoo: Database):
+    whole = list(synthesize(zoo, 40, seed=3))
+    assert list(synthesize(zoo, 40, seed=3)) == whole
+    assert list(synthesize(zoo, 40, seed=3, made=whole[:25])) == whole[25:]
+    assert list(synthesize(zoo, 40, seed=4)) != whole
+
+
+def test_nearly_all_questions_can_be_taught_to_the_embedded_model(zoo: Database):
+    teacher, passed = Teacher(zoo), 0
+    for one in synthesize(zoo, 60, seed=5):
+        try:
+            _, targets = teacher.teach(one.question, one.sql)
+        except Unsketchable:
+            passed += 1
+        else:
+            assert any(tokens[0] == "execute" for tokens in targets.values())
+    assert passed <= 3
+
+
+def test_unanswerable_questions_ask_for_what_the_schema_does_not_name(zoo: Database):
+    names = " ".join([t.name for t in zoo.catalog.tables] + [c.name for c in zoo.catalog.columns()]).lower()
+    made = list(unanswerable(zoo, 30, seed=1))
+    assert len(made) == 30
+    for one in made:
+        assert one.missing in one.question
+        assert one.missing.split()[-1].rstrip("s") not in names
+
+
+def test_a_refusal_is_taught_after_a_second_search(zoo: Database):
+    messages, targets = Teacher(zoo).teach_refusal("What is the blood type of each animal?", "blood type")
+    assert [tokens[0] for tokens in targets.values()] == ["search", "refuse"]
+    calls = [call["function"] for message in messages for call in message.get("tool_calls", [])]
+    assert [call["name"] for call in calls] == ["search_column", "search_column"]
+    assert "blood type" in calls[1]["arguments"]
+    assert messages[-1]["content"].startswith("I cannot answer this")
+
+
+def test_a_search_that_found_too_little_is_made_again(zoo: Database):
+    question, sql = (
+        "What is the weight kg of the animal called Animal3?",
+        "SELECT weight_kg FROM animals WHERE name = 'Animal3'",
+    )
+    _, targets = Teacher(zoo).teach(question, sql, top_k=1)
+    turns = [tokens[0] for tokens in targets.values()]
+    assert turns[-1] == "execute"
+    assert turns[0] in ("search", "lookup")
+
+
+def test_it_asks_in_the_dialect_of_the_database():
+    with open_database("sample") as database:
+        world = World(database)
+    texts = []
+    for number in range(600):
+        rng = random.Random(number)
+        draft = draft_of(world, rng, Wording(rng, world.catalog.dialect))
+        texts.append(draft.sql if draft else "")
+    assert any("year(" in text for text in texts)
+    assert not any("CAST(strftime('%Y'" in text for text in texts)

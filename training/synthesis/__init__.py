@@ -1,0 +1,1 @@
+"""Synthetic questions with SQL over any database: data that forces a model to read the schema."""

@@ -1,0 +1,111 @@
+"""Draws questions over a database, runs their SQL, and keeps those that say something.
+
+Kept: SQL that runs under the guard, gives rows (not only NULL, not a lone 0) and at most `MOST_ROWS` of them,
+without repeats where the question asks for things, and no question twice. Draws depend on the seed alone, so
+the same database gives the same questions.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...tools.errors import SqlbergError
+from ...tools.limits import Limits, Result
+from .joined import JOINED_SHAPES, Pair
+from .single import SHAPES, Asking, Draft
+from .wording import Wording
+from .world import World
+
+if TYPE_CHECKING:
+    from ...tools.database import Database
+
+MOST_ROWS = 300
+TRIES = 40
+"""Draws for each question wanted; a database with little to ask about ends earlier than the count."""
+JOINED_SHARE = 0.5
+_IMPERATIVES = ("Show", "List", "Find", "Give", "Return", "Count", "Display", "Tell", "Compute", "Calculate")
+CHECKING = Limits(seconds=5.0, rows=MOST_ROWS + 1)
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A question whose SQL was run: what it asks for, how many rows answer it, and its number among the
+    draws.
+    """
+
+    question: str
+    sql: str
+    shape: str
+    rows: int
+    draw: int
+
+
+def synthesize(
+    database: Database, count: int, seed: int = 0, *, made: Sequence[Synthetic] = ()
+) -> Iterator[Synthetic]:
+    """Up to `count` different questions over the database, checked by running their SQL.
+
+    made: those of an earlier call with the same seed; it is gone on with after the last of them.
+    """
+    world = World(database)
+    seen = {one.question.casefold() for one in made}
+    found = len(made)
+    first = made[-1].draw + 1 if made else 0
+    for draw in range(first, count * TRIES if world.askable else 0):
+        if found >= count:
+            return
+        rng = random.Random(f"{seed}-{draw}")
+        draft = draft_of(world, rng, Wording(rng, world.catalog.dialect))
+        if draft is None:
+            continue
+        question = as_typed(draft.question, rng)
+        if question.casefold() in seen or (result := _result(database, draft)) is None:
+            continue
+        seen.add(question.casefold())
+        found += 1
+        yield Synthetic(question, draft.sql, draft.shape, len(result.rows), draw)
+
+
+def draft_of(world: World, rng: random.Random, wording: Wording) -> Draft | None:
+    """One draw: a shape over a table, or over two that are linked."""
+    if world.links and rng.random() < JOINED_SHARE:
+        link = rng.choice(world.links)
+        pair = Pair(link, Asking(link.child, wording, rng), Asking(link.parent, wording, rng))
+        shape = rng.choices([s for _, s in JOINED_SHAPES], [weight for weight, _ in JOINED_SHAPES])[0]
+        return shape(pair)
+    entities = world.askable
+    entity = rng.choices(entities, [len(entity.shown) for entity in entities])[0]
+    single = rng.choices([s for _, s in SHAPES], [weight for weight, _ in SHAPES])[0]
+    return single(Asking(entity, wording, rng))
+
+
+def _result(database: Database, draft: Draft) -> Result | None:
+    """The result, when it is one that a question would be asked for."""
+    try:
+        result = database.execute(draft.sql, limits=CHECKING)
+    except SqlbergError:
+        return None
+    cells = [value for row in result.rows for value in row]
+    if not cells or len(result.rows) > MOST_ROWS or all(value is None for value in cells):
+        return None
+    if len(cells) == 1 and cells[0] == 0:
+        return None
+    asks_for_things = "DISTINCT" not in draft.sql and draft.shape == "has"
+    if asks_for_things and len(set(map(repr, result.rows))) < len(result.rows):
+        return None
+    return result
+
+
+def as_typed(question: str, rng: random.Random) -> str:
+    """The question as people type it: mostly a sentence, at times in small letters or without its mark."""
+    question = question[:1].upper() + question[1:]
+    if rng.random() < 0.06:
+        opening = "Please" if question.startswith(_IMPERATIVES) else rng.choice(("Hi,", "Ok,", "Hello,"))
+        question = f"{opening} {question[:1].lower()}{question[1:]}"
+    if rng.random() < 0.1:
+        question = re.sub(r"^[A-Z](?=[a-z])", lambda found: found[0].lower(), question)
+    return question.rstrip("?.") if rng.random() < 0.12 else question

@@ -1,0 +1,413 @@
+"""Shapes of questions over one table: what is asked, as SQL, and the words for it (bank.py).
+
+A shape takes an `Asking` and returns a `Draft`, or None where the table has not the columns for it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...tools.cells import identifier
+from ...tools.schema import Column
+from . import bank
+from .conditions import COMPARISONS, Condition, a_condition, adjectives_of, also, column_sql
+from .templates import draw, say
+from .wording import Wording, plural
+from .world import Entity
+
+AGGREGATES = {
+    "avg": ("average {m}", "mean {m}", "average of the {m}"),
+    "max": ("maximum {m}", "highest {m}", "largest {m}", "greatest {m}"),
+    "min": ("minimum {m}", "lowest {m}", "smallest {m}"),
+    "sum": ("total {m}", "sum of the {ms}", "total of all {ms}", "combined {m}"),
+}
+HIGH = ("highest", "largest", "greatest", "biggest", "maximum", "most")
+LOW = ("lowest", "smallest", "least", "minimum")
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A question and its SQL, not yet run."""
+
+    question: str
+    sql: str
+    shape: str
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One question in the making."""
+
+    entity: Entity
+    wording: Wording
+    rng: random.Random
+
+    def say(self, templates: Sequence[str], **fields: object) -> str:
+        return say(self.rng.choice(templates), self.rng, **fields)
+
+    def things(self, condition: Condition | None, verbal: bool = False) -> dict[str, str]:
+        """The fields {things}, {thing}, {that}, {verb}, {verb1} of this table under a condition.
+
+        verbal: the condition will be said by its verb.
+        """
+        things, thing = self.wording.things(self.entity.name), self.wording.thing(self.entity.name)
+        if condition is None:
+            return {"things": things, "thing": thing, "that": "", "verb": "", "verb1": ""}
+        that = condition.that
+        if self.wording.is_person(self.entity.name):
+            that = that.replace(" that ", " who ").replace(" which ", " who ")
+        if condition.before and not verbal and self.rng.random() < 0.6:
+            things, thing, that = f"{condition.before} {things}", f"{condition.before} {thing}", ""
+        return {
+            "things": things,
+            "thing": thing,
+            "that": that,
+            "verb": condition.verb,
+            "verb1": condition.verb1,
+        }
+
+    def condition(self, chance: float, joined: bool = False) -> Condition | None:
+        """Perhaps a condition, seldom two."""
+        if self.rng.random() > chance:
+            return None
+        first = a_condition(self.entity, self.wording, self.rng, joined)
+        if first is None or self.rng.random() > 0.25:
+            return first
+        second = a_condition(self.entity, self.wording, self.rng, joined)
+        if second is None or first.sql.split()[0] == second.sql.split()[0]:
+            return first
+        if " OR " in first.sql + second.sql:
+            return first
+        return also(first, second, self.rng.choice(("and", "and", "and", "or")))
+
+    def columns(
+        self, most: int = 3, *, besides: Condition | None = None, named: float = 0.75
+    ) -> list[Column]:
+        """One to `most` columns to show, the likeliest (`named`) first what names the rows; none that the
+        condition has fixed already.
+        """
+        fixed = set(re.findall(r"\w+", besides.sql)) if besides else set()
+        shown = [column for column in self.entity.shown if column.name not in fixed] or self.entity.shown[:1]
+        labels = [column for column in self.entity.labels if column in shown]
+        count = self.rng.choice((1, 1, 1, 2, 2, 3)[: 2 * most])
+        chosen: list[Column] = []
+        if labels and self.rng.random() < named:
+            chosen.append(labels[0])
+        others = [column for column in shown if column not in chosen]
+        chosen += self.rng.sample(others, min(len(others), max(0, count - len(chosen))))
+        return chosen or list(shown[:1])
+
+    def measure(self, function: str, column: Column) -> str:
+        """ "average age"."""
+        attribute = self.wording.attribute(column)
+        return self.rng.choice(AGGREGATES[function]).format(m=attribute, ms=plural(attribute))
+
+    def number(self, value: int) -> str:
+        return NUMBERS[value - 1] if value <= 10 and self.rng.random() < 0.4 else str(value)
+
+
+Shape = Callable[[Asking], Draft | None]
+
+
+def sql(select: str, source: str, *, where: str = "", tail: str = "") -> str:
+    """A SELECT of these clauses; tail: all that follows WHERE."""
+    return (
+        f"SELECT {select} FROM {source}" + (f" WHERE {where}" if where else "") + (f" {tail}" if tail else "")
+    )
+
+
+def names(columns: Sequence[Column], joined: bool = False) -> str:
+    return ", ".join(column_sql(column, joined) for column in columns)
+
+
+def listing(asking: Asking) -> Draft | None:
+    condition = asking.condition(0.7)
+    columns = asking.columns(besides=condition)
+    bank_of = bank.WHICH if condition and asking.rng.random() < 0.4 else bank.LIST
+    if condition and asking.wording.is_person(asking.entity.name) and asking.rng.random() < 0.2:
+        columns, bank_of = list(asking.entity.labels[:1]) or columns, bank.WHO
+    question = asking.say(
+        bank_of,
+        attrs=asking.wording.attributes(columns),
+        attr=asking.wording.attributes(columns, many=False),
+        **asking.things(condition, verbal=bank_of is not bank.LIST),
+    )
+    return Draft(question, sql(names(columns), _table(asking), where=_where(condition)), "list")
+
+
+def counting(asking: Asking) -> Draft | None:
+    condition = asking.condition(0.8)
+    bank_of = bank.COUNT_VERB if condition and asking.rng.random() < 0.35 else bank.COUNT
+    question = asking.say(bank_of, **asking.things(condition, verbal=bank_of is bank.COUNT_VERB))
+    return Draft(question, sql("count(*)", _table(asking), where=_where(condition)), "count")
+
+
+def different(asking: Asking) -> Draft | None:
+    group = _choice(asking, asking.entity.groups)
+    if group is None:
+        return None
+    condition = _other_than(group, asking.condition(0.25))
+    fields = asking.things(condition) | _group(asking, group)
+    if asking.rng.random() < 0.4:
+        text, select = asking.say(bank.COUNT_DISTINCT, **fields), f"count(DISTINCT {names([group])})"
+    else:
+        text, select = asking.say(bank.DISTINCT, **fields), f"DISTINCT {names([group])}"
+    return Draft(text, sql(select, _table(asking), where=_where(condition)), "distinct")
+
+
+def aggregate(asking: Asking) -> Draft | None:
+    measure = _choice(asking, asking.entity.measures)
+    if measure is None:
+        return None
+    condition = asking.condition(0.5)
+    functions = asking.rng.sample(list(AGGREGATES), asking.rng.choice((1, 1, 1, 2, 2, 3)))
+    if len(functions) == 1:
+        said = asking.measure(functions[0], measure)
+    else:
+        words = [asking.rng.choice(AGGREGATES[function]) for function in functions]
+        short = [word.split(" {m}")[0] for word in words if word.endswith(" {m}")]
+        if len(short) < len(words):
+            return None
+        said = ", ".join(short[:-1]) + f" and {short[-1]} {asking.wording.attribute(measure)}"
+    select = ", ".join(f"{function}({names([measure])})" for function in functions)
+    question = asking.say(bank.AGGREGATE, measure=said, **asking.things(condition))
+    return Draft(question, sql(select, _table(asking), where=_where(condition)), "aggregate")
+
+
+def grouped(asking: Asking) -> Draft | None:
+    """A count or a measure for each group, perhaps sorted by it."""
+    group = _choice(asking, asking.entity.groups)
+    if group is None:
+        return None
+    condition = _other_than(group, asking.condition(0.3))
+    fields = asking.things(condition) | _group(asking, group)
+    measure = _choice(asking, asking.entity.measures)
+    if measure is not None and asking.rng.random() < 0.4:
+        function = asking.rng.choice(list(AGGREGATES))
+        figure = f"{function}({names([measure])})"
+        question = asking.say(bank.GROUP_MEASURE, measure=asking.measure(function, measure), **fields)
+    else:
+        figure, question = "count(*)", asking.say(bank.GROUP_COUNT, **fields)
+    tail = f"GROUP BY {names([group])}"
+    if asking.rng.random() < 0.15:
+        descending = asking.rng.random() < 0.6
+        end = ", from highest to lowest" if descending else ", from lowest to highest"
+        question = question.rstrip("?.") + end + question[-1:]
+        tail += f" ORDER BY {figure}" + (" DESC" if descending else "")
+    return Draft(
+        question,
+        sql(f"{names([group])}, {figure}", _table(asking), where=_where(condition), tail=tail),
+        "group",
+    )
+
+
+def group_extreme(asking: Asking) -> Draft | None:
+    """The group with the most rows, the fewest, or the first few."""
+    group = _choice(asking, asking.entity.groups)
+    if group is None:
+        return None
+    condition = _other_than(group, asking.condition(0.25))
+    n = asking.rng.choice((2, 3, 3, 5))
+    fields = asking.things(condition) | _group(asking, group)
+    kind = asking.rng.choices(("most", "fewest", "top"), (5, 2, 2))[0]
+    templates = {"most": bank.GROUP_MOST, "fewest": bank.GROUP_LEAST, "top": bank.GROUP_TOP}[kind]
+    question = asking.say(templates, n=asking.number(n), **fields)
+    order = (
+        "ORDER BY count(*)" + ("" if kind == "fewest" else " DESC") + f" LIMIT {n if kind == 'top' else 1}"
+    )
+    tail = f"GROUP BY {names([group])} {order}"
+    return Draft(
+        question, sql(names([group]), _table(asking), where=_where(condition), tail=tail), "group extreme"
+    )
+
+
+def group_having(asking: Asking) -> Draft | None:
+    group = _choice(asking, asking.entity.groups)
+    if group is None:
+        return None
+    condition = _other_than(group, asking.condition(0.25))
+    fields = asking.things(condition) | _group(asking, group)
+    measure = _choice(asking, asking.entity.measures)
+    if measure is not None and asking.rng.random() < 0.35:
+        function, operator = asking.rng.choice(("avg", "sum", "max", "min")), asking.rng.choice("<>")
+        values = sorted(asking.entity.cells[measure.name])
+        value = values[len(values) // 2]
+        than = f"{asking.rng.choice(COMPARISONS[operator])} {value}"
+        question = asking.say(
+            bank.GROUP_HAVING_MEASURE, measure=asking.measure(function, measure), than=than, **fields
+        )
+        having = f"{function}({names([measure])}) {operator} {value}"
+    else:
+        times, having = a_count(asking)
+        question = asking.say(bank.GROUP_HAVING, times=times, **fields)
+    tail = f"GROUP BY {names([group])} HAVING {having}"
+    return Draft(question, sql(names([group]), _table(asking), where=_where(condition), tail=tail), "having")
+
+
+def superlative(asking: Asking) -> Draft | None:
+    """The row with the highest or lowest of something, or the first few."""
+    entity = asking.entity
+    column = _choice(asking, (*entity.measures, *entity.years, *entity.dates))
+    if column is None:
+        return None
+    columns = [c for c in asking.columns(2) if c != column] or list(entity.shown[:1])
+    condition, high = asking.condition(0.25), asking.rng.random() < 0.6
+    fields = asking.things(condition) | {
+        "attr": asking.wording.attributes(columns, many=False), "attrs": asking.wording.attributes(columns),
+    }  # fmt: skip
+    adjectives = adjectives_of(column)
+    several = asking.rng.random() < 0.3
+    n = asking.rng.choice((2, 3, 3, 5, 10)) if several else 1
+    if adjectives and asking.rng.random() < 0.6:
+        templates = bank.TOP_ADJECTIVE if several else bank.SUPERLATIVE_ADJECTIVE
+        question = asking.say(templates, adjective=adjectives[1 if high else 3], n=asking.number(n), **fields)
+    else:
+        counted = asking.wording.counted(column)
+        measure = counted if counted and asking.rng.random() < 0.6 else asking.wording.attribute(column)
+        best = asking.rng.choice(HIGH[:-1] if high else LOW[:-1])
+        if measure == counted:
+            best = "most" if high else "fewest"
+        if column in entity.years + entity.dates:
+            best = asking.rng.choice(("latest", "most recent") if high else ("earliest", "first"))
+        templates = bank.TOP if several else bank.SUPERLATIVE
+        side = "" if high else ", lowest first"
+        question = asking.say(
+            templates, best=best, measure=measure, measure_from=measure + side, n=asking.number(n), **fields
+        )
+    tail = f"ORDER BY {names([column])}" + (" DESC" if high else "") + f" LIMIT {n}"
+    return Draft(
+        question, sql(names(columns), _table(asking), where=_where(condition), tail=tail), "superlative"
+    )
+
+
+def sorted_listing(asking: Asking) -> Draft | None:
+    entity = asking.entity
+    pool = (*entity.measures, *entity.years, *entity.dates, *entity.labels[:1])
+    column = _choice(asking, pool)
+    if column is None:
+        return None
+    condition = asking.condition(0.3)
+    columns = asking.columns(besides=condition)
+    descending = asking.rng.random() < 0.5
+    attribute = asking.wording.attribute(column)
+    words = bank.ALPHABETICALLY if column in entity.labels else bank.BY_NUMBER
+    order = draw(words[descending], asking.rng).format(a=attribute)
+    question = asking.say(
+        bank.SORTED, order=order, attrs=asking.wording.attributes(columns), **asking.things(condition)
+    )
+    tail = f"ORDER BY {names([column])}" + (" DESC" if descending else "")
+    return Draft(question, sql(names(columns), _table(asking), where=_where(condition), tail=tail), "sorted")
+
+
+def against_average(asking: Asking) -> Draft | None:
+    measure = _choice(asking, asking.entity.measures)
+    if measure is None:
+        return None
+    operator = asking.rng.choice((">", "<"))
+    side = asking.rng.choice(COMPARISONS[operator])
+    where = f"{names([measure])} {operator} (SELECT avg({names([measure])}) FROM {_table(asking)})"
+    fields = asking.things(None) | {"measure": asking.wording.attribute(measure), "side": side}
+    if asking.rng.random() < 0.35:
+        return Draft(
+            asking.say(bank.COMPARED_COUNT, **fields), sql("count(*)", _table(asking), where=where), "average"
+        )
+    columns = asking.columns()
+    question = asking.say(bank.COMPARED, attrs=asking.wording.attributes(columns), **fields)
+    return Draft(question, sql(names(columns), _table(asking), where=where), "average")
+
+
+def both_or_none(asking: Asking) -> Draft | None:
+    """Groups that have rows of two sorts (INTERSECT), or none of one (EXCEPT)."""
+    group = _choice(asking, asking.entity.groups)
+    first = a_condition(asking.entity, asking.wording, asking.rng, False)
+    if group is None or first is None or names([group]) in first.sql:
+        return None
+    select, table = names([group]), _table(asking)
+    one = asking.things(first)
+    if asking.rng.random() < 0.45:
+        question = asking.say(bank.EITHER_NOT, one=one["things"] + one["that"], **_group(asking, group))
+        text = f"{sql(select, table)} EXCEPT {sql(select, table, where=first.sql)}"
+        return Draft(question, text, "except")
+    second = a_condition(asking.entity, asking.wording, asking.rng, False)
+    if second is None or names([group]) in second.sql or second.sql == first.sql:
+        return None
+    two = asking.things(second)
+    question = asking.say(
+        bank.BOTH, one=one["things"] + one["that"], other=two["things"] + two["that"], **_group(asking, group)
+    )
+    text = f"{sql(select, table, where=first.sql)} INTERSECT {sql(select, table, where=second.sql)}"
+    return Draft(question, text, "both")
+
+
+def over_time(asking: Asking) -> Draft | None:
+    """Counts or measures by year or month of a date."""
+    day = _choice(asking, asking.entity.dates)
+    if day is None:
+        return None
+    part = asking.rng.choice(("year", "month"))
+    condition, day_sql = asking.condition(0.2), names([day])
+    if asking.wording.dialect == "sqlite":
+        cut = (
+            f"CAST(strftime('%Y', {day_sql}) AS INTEGER)"
+            if part == "year"
+            else f"strftime('%Y-%m', {day_sql})"
+        )
+    else:
+        cut = f"year({day_sql})" if part == "year" else f"strftime(CAST({day_sql} AS DATE), '%Y-%m')"
+    fields = asking.things(condition) | {"part": part, "day": asking.wording.attribute(day)}
+    measure = _choice(asking, asking.entity.measures)
+    if measure is not None and asking.rng.random() < 0.45:
+        function = asking.rng.choice(("sum", "sum", "avg", "max"))
+        figure = f"{function}({names([measure])})"
+        question = asking.say(bank.MEASURE_PER_TIME, measure=asking.measure(function, measure), **fields)
+    else:
+        figure, question = "count(*)", asking.say(bank.PER_TIME, **fields)
+    return Draft(
+        question,
+        sql(f"{cut}, {figure}", _table(asking), where=_where(condition), tail=f"GROUP BY {cut}"),
+        "over time",
+    )
+
+
+def a_count(asking: Asking) -> tuple[str, str]:
+    """ "at least 3" and `count(*) >= 3`."""
+    n = asking.rng.choice((1, 2, 2, 2, 3, 3, 4, 5))
+    operator, words = asking.rng.choice(
+        ((">=", "at least {n}"), (">=", "{n} or more"), (">", "more than {n}"), (">", "over {n}"),
+         ("<", "fewer than {n}"), ("<", "less than {n}"), ("=", "exactly {n}"), ("<=", "at most {n}"))
+    )  # fmt: skip
+    return words.format(n=asking.number(n)), f"count(*) {operator} {n}"
+
+
+def _table(asking: Asking) -> str:
+    return identifier(asking.entity.name)
+
+
+def _where(condition: Condition | None) -> str:
+    return condition.sql if condition else ""
+
+
+def _other_than(group: Column, condition: Condition | None) -> Condition | None:
+    """The condition, unless it is on the group itself."""
+    return None if condition and names([group]) in re.findall(r"\w+", condition.sql) else condition
+
+
+def _choice(asking: Asking, columns: Sequence[Column]) -> Column | None:
+    return asking.rng.choice(columns) if columns else None
+
+
+def _group(asking: Asking, group: Column) -> dict[str, str]:
+    word = asking.wording.attribute(group)
+    return {"group": word, "groups": plural(word)}
+
+
+SHAPES: tuple[tuple[int, Shape], ...] = (
+    (8, listing), (7, counting), (3, different), (5, aggregate), (6, grouped), (4, group_extreme),
+    (4, group_having), (7, superlative), (4, sorted_listing), (3, against_average), (4, both_or_none),
+    (2, over_time),
+)  # fmt: skip
+"""The shapes and how often each is drawn."""

@@ -1,0 +1,144 @@
+"""`sqlberg synthesize`: questions with SQL over any database, for training and for trying things out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SqlbergError
+from .console import err, out, plain_text, print_json, progress_bar
+from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
+
+if TYPE_CHECKING:
+    from ..training.synthesis.generator import Synthetic
+
+
+def synthesize(
+    database: DatabaseArgument,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Questions wanted.")] = 20,
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="JSONL file to write; goes on where a stopped call left it."),
+    ] = None,
+    refuse: Annotated[
+        int, typer.Option("--unanswerable", min=0, help="Questions besides that the database cannot answer.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Other seeds give other questions.")] = 0,
+    policy: PolicyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make up questions over a database, each with SQL that was run and gives rows.
+
+    The lines are those that `sqlberg evaluate` and the trainers read: id, db_id, question, sql (null where
+    the database holds no answer, with what is missing).
+
+    Examples:
+
+      sqlberg synthesize sample
+
+      sqlberg synthesize shop.duckdb --count 2000 --unanswerable 200 --out shop.jsonl
+    """
+    from ..tools.database import open_database
+
+    with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
+        name = Path(database).stem
+        earlier = _earlier(output, f"{name}-{seed}-") if output else []
+        lines = _lines(opened, name, count, refuse, seed, earlier)
+        if as_json:
+            print_json(earlier := [*earlier, *lines])
+            lines = iter(())
+        new = _append(lines, output, count + refuse - len(earlier)) if output else _show(lines)
+    total = len(earlier) + new
+    if total < count + refuse:
+        err().print(f"{total} questions: there is no more to ask in the words known here.")
+    elif output is not None and not as_json:
+        out().print(f"{total} questions in {output}")
+
+
+def _lines(
+    opened: Any, name: str, count: int, refuse: int, seed: int, earlier: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """The records that are still wanted."""
+    from ..training.synthesis.generator import Synthetic, synthesize
+    from ..training.synthesis.unanswerable import unanswerable
+
+    made = [
+        Synthetic(line["question"], line["sql"], line["shape"], line["rows"], line["draw"])
+        for line in earlier
+        if line["sql"] is not None
+    ]
+    for one in synthesize(opened, count, seed, made=made):
+        yield _answerable(one, name, seed)
+    known = {line["question"] for line in earlier}
+    for number, question in enumerate(unanswerable(opened, refuse, seed)):
+        if question.question not in known:
+            yield {
+                "id": f"{name}-{seed}-none-{number}",
+                "db_id": name,
+                "question": question.question,
+                "sql": None,
+                "missing": question.missing,
+            }
+
+
+def _answerable(one: Synthetic, name: str, seed: int) -> dict[str, Any]:
+    return {
+        "id": f"{name}-{seed}-{one.draw}",
+        "db_id": name,
+        "question": one.question,
+        "sql": one.sql,
+        "shape": one.shape,
+        "rows": one.rows,
+        "draw": one.draw,
+    }
+
+
+def _earlier(output: Path, prefix: str) -> list[dict[str, Any]]:
+    """The records of a file that an earlier call left, half a line at its end cut off.
+
+    Raises `SqlbergError` for a file of another database or seed, or of another kind.
+    """
+    if not output.exists():
+        return []
+    content = output.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    found: list[dict[str, Any]] = []
+    try:
+        found = [json.loads(line) for line in whole.splitlines()]
+        mine = all(line["id"].startswith(prefix) and {"question", "sql"} <= line.keys() for line in found)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        mine = False
+    if not mine:
+        raise SqlbergError(f"{output} holds something else than questions of this database and seed")
+    if len(whole) < len(content):
+        os.truncate(output, len(whole))
+    return found
+
+
+def _append(lines: Iterator[dict[str, Any]], output: Path, total: int) -> int:
+    """Write every record as soon as it is found; returns how many there were."""
+    written = 0
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with progress_bar("Questions") as progress, output.open("a", encoding="utf-8") as file:
+        task = progress.add_task("Questions", total=max(total, 0))
+        for line in lines:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            written += 1
+            progress.advance(task)
+    return written
+
+
+def _show(lines: Iterator[dict[str, Any]]) -> int:
+    console, shown = out(), 0
+    for line in lines:
+        shown += 1
+        console.print(plain_text(line["question"], "bold"))
+        console.print(plain_text(f"  {line['sql'] or 'no answer: nothing about ' + line['missing']}"))
+    return shown
