@@ -44,16 +44,17 @@ def ask_model(
 
 
 def sampling_options(
-    model: BaseChatModel, *, candidate: int, temperature: float, seed: int
+    model: BaseChatModel, *, candidate: int, candidates: int, temperature: float, seed: int
 ) -> dict[str, Any]:
     """Call options that make candidate 0 greedy and each further one a sample of its own, repeatable by its
     seed.
 
-    Only options that the model knows (as a field, or as a parameter of its generation) are given to it.
+    Only options that the model knows (as a field, or as a parameter of its generation) are given to it. One
+    that knows `candidate`, of `candidates`, can give better than samples: its best replies in their order.
     """
-    wanted = (
-        {"temperature": 0.0} if candidate == 0 else {"temperature": temperature, "seed": seed + candidate}
-    )
+    wanted: dict[str, Any] = {"candidate": candidate, "candidates": candidates, "temperature": 0.0}
+    if candidate > 0:
+        wanted |= {"temperature": temperature, "seed": seed + candidate}
     known = set(type(model).model_fields)
     for method in (type(model)._generate, type(model)._stream):
         known.update(inspect.signature(method).parameters)

@@ -72,7 +72,8 @@ class SqlAgent:
         database: an open Database, or what `open_database` takes; then policy and limits are for it.
         model: a LangChain chat model that can call tools, or a reference ("embedded", "provider:model", ...).
         candidates: how many runs vote by result; the first is greedy, the others are sampled with
-            `temperature` and `seed`, where the model takes these options.
+            `temperature` and `seed`, where the model takes these options (the embedded model gives its best
+            queries in their order instead).
         abstain_below: least confidence of an answer, 0 to 1; unknown confidence (one candidate of a model
             that reports no log-probabilities) is not held against it.
         clarify: ask back when candidates read the question in two likely ways with different results.
@@ -260,7 +261,13 @@ class SqlAgent:
     ) -> Answer:
         """One run of the graph; with `config` in a thread, whose conversation the checkpointer brings."""
         sampling = (
-            sampling_options(self.model, candidate=candidate, temperature=self.temperature, seed=self.seed)
+            sampling_options(
+                self.model,
+                candidate=candidate,
+                candidates=self.candidates,
+                temperature=self.temperature,
+                seed=self.seed,
+            )
             if self.candidates > 1
             else {}
         )

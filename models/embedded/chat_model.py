@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +21,23 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from pydantic import PrivateAttr
 
 from . import turns
 from .computing import compute
 from .confidence import load_confidence
+from .decoding import Sketch
 from .follow_up import whole_question
 from .grammar import Query, SketchError, parse
 from .items import Item
+from .once import Once
 from .reading import Situation, read_dialogue
 from .sql_writer import SqlWriter, UnconnectedTables
 from .weights import SHIPPED, load_weights
 
 if TYPE_CHECKING:
-    import torch
-
-    from .decoding import Sketch
+    from .network import SketchNetwork
+    from .prompt import Prompt
 
 REFUSE_ABOVE = 0.5
 """How likely it must be that the database holds no answer."""
@@ -50,14 +53,15 @@ class EmbeddedChatModel(BaseChatModel):
     """The model that ships in the package. Thread-safe.
 
     folder: the weights. beams: how many sketches are kept in mind; the best runs first, the others after
-    errors.
-    temperature, seed: above 0 the sketch is sampled, reproducibly.
+    errors. temperature, seed: above 0 the sketch is sampled, reproducibly. Called with `candidate` k of
+    `candidates`, it begins with its k-th best sketch instead (0: the best).
     """
 
     folder: Path = SHIPPED
     beams: int = 4
     temperature: float = 0.0
     seed: int | None = None
+    _sketched: Once[tuple[Sketch, ...]] = PrivateAttr(default_factory=Once)
 
     @property
     def _llm_type(self) -> str:
@@ -87,20 +91,24 @@ class EmbeddedChatModel(BaseChatModel):
         tools: Sequence[str] = (),
         temperature: float | None = None,
         seed: int | None = None,
+        candidate: int = 0,
+        candidates: int = 1,
         **kwargs: Any,
     ) -> ChatResult:
-        import torch
-
         heat = self.temperature if temperature is None else temperature
-        seed = self.seed if seed is None else seed
-        generator = torch.Generator().manual_seed(seed) if seed is not None else None
+        sampling = _Sampling(
+            heat=0.0 if candidates > 1 else heat,
+            seed=self.seed if seed is None else seed,
+            beams=max(self.beams, candidates),
+            first=candidate,
+        )
         situation = read_dialogue(messages)
         situation.question = whole_question(situation)
-        turn, sketch, read = self._turn(situation, frozenset(tools), heat, generator)
+        turn, sketch, read = self._turn(situation, frozenset(tools), sampling)
         return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, self.folder))])
 
     def _turn(
-        self, situation: Situation, tools: frozenset[str], heat: float, generator: torch.Generator | None
+        self, situation: Situation, tools: frozenset[str], sampling: _Sampling
     ) -> tuple[turns.Turn, Sketch | None, int]:
         """The next turn, the sketch it came from, and how many tokens were read for it."""
         if "execute_sql" not in tools:
@@ -122,7 +130,7 @@ class EmbeddedChatModel(BaseChatModel):
             if "search_value" in tools and not situation.called("search_value"):
                 open_turns.append("lookup")
         try:
-            sketches, read = self._sketches(situation, open_turns, heat, generator)
+            sketches, read = self._sketches(situation, open_turns, sampling)
         except SketchError:
             return turns.Turn(NO_SKETCH), None, 0
         return (*self._pick(situation, sketches, tools, len(executed)), read)
@@ -150,34 +158,54 @@ class EmbeddedChatModel(BaseChatModel):
         return turns.Turn(NO_QUERY if tries else NO_SKETCH), None
 
     def _sketches(
-        self,
-        situation: Situation,
-        open_turns: Sequence[str],
-        heat: float,
-        generator: torch.Generator | None,
-    ) -> tuple[list[Sketch], int]:
-        from .decoding import turn_probabilities, write_sketches
-        from .tensors import prompt_tensors
-
+        self, situation: Situation, open_turns: Sequence[str], sampling: _Sampling
+    ) -> tuple[Sequence[Sketch], int]:
+        """The sketches to try, in this order, and how many tokens were read for them."""
         network, writer = load_weights(self.folder)
         prompt = writer.write(situation)
 
-        def sketches() -> list[Sketch]:
-            memory = prompt_tensors([prompt]).read(network)
-            # What to look up or search is not a matter of chance: the sampling is for the SQL.
-            chances = turn_probabilities(network, memory, open_turns)
-            turn = max(open_turns, key=lambda name: chances[name])
-            if turn != "execute" and (turn != "refuse" or chances[turn] > REFUSE_ABOVE):
-                return write_sketches(network, memory, prompt, turn=turn)
-            best = write_sketches(network, memory, prompt, beams=self.beams, turn="execute")
-            if heat <= 0:
-                return best
-            sampled = write_sketches(
-                network, memory, prompt, turn="execute", temperature=heat, generator=generator
-            )
-            return [*sampled, *best]
+        def work() -> tuple[Sketch, ...]:
+            return tuple(compute(lambda: _written(network, prompt, open_turns, sampling)))
 
-        return compute(sketches), len(prompt.pieces)
+        key = (self.folder, prompt.key, *open_turns, sampling.beams)
+        sketches = work() if sampling.heat > 0 else self._sketched.get(key, work)
+        if sketches and sketches[0].tokens[0] == "execute":
+            sketches = sketches[min(sampling.first, len(sketches) - 1) :]
+        return sketches, len(prompt.pieces)
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """How sketches are drawn: the best `beams`, from the `first` on; before them a sample if `heat` > 0."""
+
+    heat: float
+    seed: int | None
+    beams: int
+    first: int
+
+
+def _written(
+    network: SketchNetwork, prompt: Prompt, open_turns: Sequence[str], sampling: _Sampling
+) -> list[Sketch]:
+    import torch
+
+    from .decoding import turn_probabilities, write_sketches
+    from .tensors import prompt_tensors
+
+    memory = prompt_tensors([prompt]).read(network)
+    # What to look up or search is not a matter of chance: the sampling is for the SQL.
+    chances = turn_probabilities(network, memory, open_turns)
+    turn = max(open_turns, key=lambda name: chances[name])
+    if turn != "execute" and (turn != "refuse" or chances[turn] > REFUSE_ABOVE):
+        return write_sketches(network, memory, prompt, turn=turn)
+    best = write_sketches(network, memory, prompt, beams=sampling.beams, turn="execute")
+    if sampling.heat <= 0:
+        return best
+    generator = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
+    sampled = write_sketches(
+        network, memory, prompt, turn="execute", temperature=sampling.heat, generator=generator
+    )
+    return [*sampled, *best]
 
 
 def _message(turn: turns.Turn, sketch: Sketch | None, read: int, folder: Path) -> AIMessage:

@@ -78,6 +78,11 @@ class Prompt:
     items: list[Item] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
 
+    @property
+    def key(self) -> tuple[tuple[int, ...] | tuple[Item, ...], ...]:
+        """Equal for equal prompts alone."""
+        return (*map(tuple, (self.pieces, self.roles, self.matches, self.keys)), tuple(self.items))
+
     def add(
         self, pieces: Sequence[int], role: str, match: str = "none", key: str = "none"
     ) -> tuple[int, int]:

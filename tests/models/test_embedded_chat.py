@@ -105,6 +105,16 @@ def test_it_says_so_when_no_column_was_found():
     assert "no column" in answer.text
 
 
+def test_candidates_are_its_best_queries_in_their_order():
+    messages = ask("How many customers are in each city?", ("search_column", {"queries": ["q"]}, COLUMNS))
+    replies = [reply(messages, candidate=k, candidates=4) for k in range(4)]
+    statements = [message.tool_calls[0]["args"]["sql"] for message in replies]
+    assert statements[0] == reply(messages).tool_calls[0]["args"]["sql"]
+    assert len(set(statements)) >= 3
+    totals = [sum(t["logprob"] for t in m.response_metadata["logprobs"]["content"]) for m in replies]
+    assert totals == sorted(totals, reverse=True)
+
+
 def test_a_sampled_sketch_is_the_same_for_the_same_seed():
     messages = ask("Show the names of all customers by city", ("search_column", {}, COLUMNS))
     first, second = (reply(messages, temperature=1.0, seed=3) for _ in range(2))
