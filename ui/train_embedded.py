@@ -21,6 +21,9 @@ def train_embedded(
     minutes: Annotated[
         float, typer.Option(min=0, help="End the training after so long (0: after --steps).")
     ] = 0,
+    judging: Annotated[
+        int, typer.Option(min=0, help="Steps after these that tell right candidates of its own from wrong.")
+    ] = 400,
     rows: Annotated[int, typer.Option(min=1, help="Examples in a step.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate until the run cools down.")] = 3e-4,
     synthetic: Annotated[
@@ -41,18 +44,31 @@ def train_embedded(
       sqlberg train-embedded data/spider runs/embedded --device cuda --workers 1 --rows 64
     """
     from ..training.embedded.confidence import calibrate
-    from ..training.embedded.recipe import held_out_databases, prepare, prepare_synthetic, run_training
+    from ..training.embedded.preparing import (
+        held_out_databases,
+        prepare,
+        prepare_judged,
+        prepare_synthetic,
+    )
+    from ..training.embedded.recipe import run_training
     from ..training.embedded.trainer import Settings
 
-    if not (data / "questions.jsonl").is_file() and not list((folder / "trajectories").glob("*.jsonl")):
+    at_hand = (data / "questions.jsonl").is_file()
+    if not at_hand and not list((folder / "trajectories").glob("*.jsonl")):
         raise SqlbergError(f"{data} holds no questions.jsonl: name a folder with questions and databases")
     folder.mkdir(parents=True, exist_ok=True)
     taught, passed = prepare(data, folder, workers)
-    if (data / "questions.jsonl").is_file() and synthetic:
+    if at_hand and synthetic:
         prepare_synthetic(data, folder, synthetic, seed, workers)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
     weights = run_training(folder, settings, workers, device)
-    if (data / "questions.jsonl").is_file():
+    if judging and at_hand:
+        prepare_judged(data, folder, seed, workers)
+        after = Settings(
+            steps=judging, rows=rows, rate=rate / 3, warmup=20, cooldown=0.7, plain_steps=0, seed=seed
+        )
+        weights = run_training(folder, after, workers, device, judging=True)
+    if at_hand:
         calibrate(data, weights, sorted(held_out_databases(folder, seed)), folder / "calibration")
     if as_json:
         print_json({"taught": taught, "passed_over": passed, "weights": str(weights)})

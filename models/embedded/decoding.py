@@ -27,9 +27,10 @@ KEYWORD_LIST = tuple(KEYWORDS)
 
 @dataclass(frozen=True)
 class Sketch:
-    """A finished sketch: its tokens, and the log-probability of each under the grammar."""
+    """A finished sketch: its tokens, their output ids, and the log-probability of each under the grammar."""
 
     tokens: tuple[Token, ...]
+    ids: tuple[int, ...]
     logprobs: tuple[float, ...]
 
     @property
@@ -40,8 +41,12 @@ class Sketch:
 @dataclass
 class _Beam:
     tokens: list[Token]
+    ids: list[int]
     logprobs: list[float]
-    last: int = START
+
+    @property
+    def last(self) -> int:
+        return self.ids[-1] if self.ids else START
 
     @property
     def score(self) -> float:
@@ -67,7 +72,7 @@ def write_sketches(
 
     from .writing import Writing
 
-    active = [_Beam([], []) for _ in range(beams if temperature > 0 else 1)]
+    active = [_Beam([], [], []) for _ in range(beams if temperature > 0 else 1)]
     finished: list[Sketch] = []
     masks = _ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
     writing = Writing(network, memory, rows=beams, steps=MAX_STEPS)
@@ -84,12 +89,12 @@ def write_sketches(
         for parent, token_id in zip(parents, chosen, strict=True):
             beam = active[parent]
             token = masks.token(token_id)
-            tokens = [*beam.tokens, token]
+            tokens, ids = [*beam.tokens, token], [*beam.ids, token_id]
             new = [*beam.logprobs, float(logprobs[parent, token_id])]
             if masks.follow(tokens) is None:
-                finished.append(Sketch(tuple(tokens), tuple(new)))
+                finished.append(Sketch(tuple(tokens), tuple(ids), tuple(new)))
             else:
-                survivors.append(_Beam(tokens, new, token_id))
+                survivors.append(_Beam(tokens, ids, new))
                 rows.append(parent)
         finished.sort(key=lambda sketch: -sketch.logprob)
         if temperature <= 0:

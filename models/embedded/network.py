@@ -6,6 +6,9 @@ prompt; a pointer's embedding, as input and as target, is the mean of the item's
 (pointer networks, Vinyals et al., arXiv 1506.03134), so nothing is learned of any one name. Keywords and
 pointers share one softmax.
 
+A finished sketch is judged by the state after its last token and its log-probabilities (`judge`): how likely
+it is to give the right rows.
+
 The same layers, over a short text alone, give its embedding for column search (`embed`), kept near MiniLM's
 own by distillation during training.
 """
@@ -51,6 +54,17 @@ class Memory:
     items: Tensor
     item_mask: Tensor
     item_kinds: Tensor
+
+    def rows(self, chosen: Tensor) -> Memory:
+        """These rows, repeats allowed."""
+        return Memory(
+            [keys[chosen] for keys in self.keys],
+            [values[chosen] for values in self.values],
+            self.mask[chosen],
+            self.items[chosen],
+            self.item_mask[chosen],
+            self.item_kinds[chosen],
+        )
 
 
 class Layer(nn.Module):
@@ -110,6 +124,7 @@ class SketchNetwork(nn.Module):
         self.target_item = nn.Linear(hidden, hidden)
         self.target_keyword = nn.Linear(hidden, len(KEYWORDS))
         self.query = nn.Linear(hidden, hidden)
+        self.verdict = untrained_verdict(hidden)
         for embedding in (self.roles, self.matches, self.keys, self.kinds, self.output_positions):
             nn.init.normal_(embedding.weight, std=0.01)
         for linear in (self.read_item, self.target_item, self.query):
@@ -176,6 +191,25 @@ class SketchNetwork(nn.Module):
 
         An output is a keyword, or `len(KEYWORDS)` + an item. `writing.py` does the same step by step.
         """
+        return self._scores(memory, self._states(memory, outputs))
+
+    def judge(self, memory: Memory, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """Log-odds [rows] that each sketch is right. outputs: [rows, steps], <start> to "end" and padding;
+        lengths: [rows], without the padding.
+
+        The log-probabilities are taken as they are: judging does not change what is written.
+        """
+        x = self._states(memory, outputs)
+        scores = self._scores(memory, x[:, :-1]).log_softmax(-1)
+        logprobs = scores.gather(-1, outputs[:, 1:, None])[..., 0].detach()
+        written = torch.arange(outputs.shape[1] - 1, device=x.device) < lengths[:, None] - 1
+        total = logprobs.where(written, 0.0).sum(-1)
+        figures = torch.stack([total, total / (lengths - 1), logprobs.where(written, 0.0).amin(-1)], -1)
+        last = x[torch.arange(len(x), device=x.device), lengths - 1]
+        return self.verdict(torch.cat([last.float(), figures], -1))[:, 0]
+
+    def _states(self, memory: Memory, outputs: Tensor) -> Tensor:
+        """Hidden states [batch, steps, hidden] after each of `outputs`."""
         x = self._output_inputs(memory, outputs)
         steps = outputs.shape[1]
         bias = _bias(memory.mask)[:, None, None, :].expand(-1, 1, steps, -1)
@@ -186,7 +220,7 @@ class SketchNetwork(nn.Module):
             q, k, v = layer.project(x)
             keys = torch.cat([memory.keys[number], k], dim=2)
             x = layer.attend(x, q, keys, torch.cat([memory.values[number], v], dim=2), bias)
-        return self._scores(memory, x)
+        return x
 
     def _output_inputs(self, memory: Memory, outputs: Tensor) -> Tensor:
         count = len(KEYWORDS)
@@ -205,6 +239,16 @@ class SketchNetwork(nn.Module):
         pointers = torch.bmm(self.query(x).float(), items.float().transpose(1, 2)) * scale
         pointers = pointers.masked_fill(~memory.item_mask[:, None, :], float("-inf"))
         return torch.cat([self.target_keyword(x).float(), pointers], dim=-1)
+
+
+def untrained_verdict(hidden: int) -> nn.Linear:
+    """Judges by the log-probability alone."""
+    verdict = nn.Linear(hidden + 3, 1)
+    nn.init.zeros_(verdict.weight)
+    nn.init.zeros_(verdict.bias)
+    with torch.no_grad():
+        verdict.weight[0, hidden] = 1.0
+    return verdict
 
 
 def _bias(mask: Tensor) -> Tensor:

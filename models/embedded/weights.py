@@ -39,7 +39,7 @@ def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
         with torch.device("meta"):
             network = SketchNetwork(Shape(**config["shape"]), dropout=0.0)
         state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
-        network.load_state_dict(_with_new_keywords(state), assign=True)
+        network.load_state_dict(_completed(state), assign=True)
         writer = load_writer(folder)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
@@ -48,16 +48,21 @@ def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
     return network.eval().requires_grad_(False), writer
 
 
-def _with_new_keywords(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights made before a keyword was added never write it."""
+def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights made before a keyword was added never write it; those made before judging judge by
+    log-probability.
+    """
     import torch
+
+    from .network import untrained_verdict
 
     missing = len(KEYWORDS) - len(state["keywords.weight"])
     if missing > 0:
         for name in ("keywords.weight", "target_keyword.weight", "target_keyword.bias"):
             rows = state[name].new_zeros(missing, *state[name].shape[1:])
             state[name] = torch.cat([state[name], rows - 1e4 if name.endswith("bias") else rows])
-    return state
+    verdict = untrained_verdict(state["keywords.weight"].shape[1]).state_dict()
+    return {f"verdict.{name}": tensor for name, tensor in verdict.items()} | state
 
 
 def load_writer(folder: Path) -> PromptWriter:

@@ -1,168 +1,113 @@
-"""The whole recipe of the embedded weights: trajectories, training, packaging. Resumable at every point.
+"""The training of the embedded weights, in two parts. Resumable at every point.
 
     sqlberg train-embedded DATA FOLDER
 
-DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read); FOLDER takes
-`trajectories/DB.jsonl`, `synthetic/DB.jsonl`, the workers' checkpoints, `log.jsonl` and, in the end,
-`weights/`. A second call
-goes on where the first was stopped; on a machine that holds only FOLDER it trains by the trajectories there.
+DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read). FOLDER takes
+what is prepared (`preparing.py`), the workers' checkpoints, `log.jsonl` and `weights/` of the first part
+(imitation), and the same of the second (judging, `objectives.py`) in `judging/`. A second call goes on where
+the first was stopped; on a machine that holds only FOLDER it trains by what was prepared there.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-import random
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress, TextColumn, track
+from rich.progress import Progress, TextColumn
 
 from ...errors import SqlbergError
-from ...models.embedded.prompt import spoken
-from .batches import Example, readable
-from .start import minilm_folder
+from ...models.embedded.weights import load_weights, load_writer
+from .augmentation import Pools, Rates
+from .batches import BatchStream, Example
+from .judged import JudgedStream, read_judged
+from .objectives import Distillation, Imitation, Judging
+from .preparing import distillation_texts, load_examples
+from .start import from_minilm, minilm_folder
 from .trainer import Settings, train
-from .trajectories import read_examples, write_trajectories
 
-HELD_OUT = 8
-"""Train databases kept for checking, never trained on (chosen by the seed)."""
-UNANSWERABLE_SHARE = 0.08
-"""Unanswerable questions, as a share of the synthetic ones."""
+JUDGED_ROWS = 8
+"""Questions in a batch of candidates."""
 
 
-def prepare(data: Path, folder: Path, workers: int = 2) -> tuple[int, int]:
-    """Write the trajectories of DATA's train questions, one file a database; returns (taught, passed
-    over).
-    """
-    by_database: dict[str, list[dict[str, Any]]] = {}
-    for name in ("questions.jsonl", "questions_reworded_train.jsonl"):
-        if not (data / name).is_file():
-            continue
-        for line in (data / name).read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["split"] == "train":
-                by_database.setdefault(row["db_id"], []).append(row)
-    totals = [0, 0]
-    missing = {db: rows for db, rows in by_database.items() if not _file(folder, db).exists()}
-    # Spawned, not forked: the parent may hold threads of tokenizers and torch.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_prepare_one, data, folder, db, rows) for db, rows in missing.items()]
-        for job in track(as_completed(jobs), "Trajectories", total=len(jobs)):
-            taught, passed = job.result()
-            totals[0] += taught
-            totals[1] += passed
-    return totals[0], totals[1]
-
-
-def _prepare_one(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    from ...agents.opening import open_database
-
-    # By meaning, as the tools will answer later; with the weights that training starts from.
-    path, cache = data / "databases" / f"{db}.sqlite", folder / "cache"
-    with open_database(path, cache_dir=cache, embedder="minilm") as database:
-        return write_trajectories(database, rows, _file(folder, db))
-
-
-def prepare_synthetic(data: Path, folder: Path, count: int, seed: int, workers: int = 2) -> None:
-    """Write trajectories of up to `count` synthetic questions over each training database, and of some that
-    it cannot answer.
-    """
-    held_out = held_out_databases(folder, seed)
-    names = [file.stem for file in sorted((folder / "trajectories").glob("*.jsonl"))]
-    missing = [
-        db for db in names if db not in held_out and not (folder / "synthetic" / f"{db}.jsonl").exists()
+def run_training(
+    folder: Path, settings: Settings, workers: int, device: str, *, judging: bool = False
+) -> Path:
+    """Train with `workers` processes to the end, the first part or the second; returns the weights."""
+    place = folder / "judging" if judging else folder
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "meet").unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(
+            target=_judge if judging else _imitate, args=(folder, settings, worker, workers, device)
+        )
+        for worker in range(workers)
     ]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_synthesize_one, data, folder, db, count, seed) for db in missing]
-        for job in track(as_completed(jobs), "Synthetic trajectories", total=len(jobs)):
-            job.result()
+    for process in processes:
+        process.start()
+    _watch(processes, place / "log.jsonl", settings)
+    if any(process.exitcode for process in processes):
+        raise SqlbergError("a training worker stopped early: run the same command again to go on")
+    return place / "weights"
 
 
-def _synthesize_one(data: Path, folder: Path, db: str, count: int, seed: int) -> tuple[int, int]:
-    from ...agents.opening import open_database
-    from ..synthesis.generator import synthesize
-    from ..synthesis.unanswerable import unanswerable
+def _imitation(
+    folder: Path, settings: Settings, worker: int, device: str
+) -> tuple[Imitation, Pools, dict[str, Any]]:
+    """What the first part of the training minimises, what augmentation draws from, and the sizes of both."""
+    start = minilm_folder()
+    writer = load_writer(start)
+    people, synthetic = (load_examples(folder, settings.seed, kind) for kind in ("trajectories", "synthetic"))
+    pools = Pools.collect([example.situation for example in people])
 
-    path, cache = data / "databases" / f"{db}.sqlite", folder / "cache"
-    with open_database(path, cache_dir=cache, embedder="minilm") as database:
-        asked = [(made.question, made.sql, "") for made in synthesize(database, count, seed)]
-        asked += [
-            (made.question, None, made.missing)
-            for made in unanswerable(database, int(count * UNANSWERABLE_SHARE), seed)
-        ]
-        rows = [
-            {"id": f"synthetic-{number}", "db_id": db, "question": question, "sql": sql, "missing": missing}
-            for number, (question, sql, missing) in enumerate(asked)
-        ]
-        return write_trajectories(database, rows, folder / "synthetic" / f"{db}.jsonl")
+    def batches(of: Sequence[Example]) -> BatchStream:
+        return BatchStream(of, writer, pools, rates=Rates(), rows=settings.rows, seed=settings.seed + worker)
 
-
-def _file(folder: Path, db: str) -> Path:
-    return folder / "trajectories" / f"{db}.jsonl"
+    teacher = from_minilm(start, 0.0).to(device).eval().requires_grad_(False)
+    distillation = Distillation(teacher, writer, distillation_texts(people))
+    imitation = Imitation(batches(people), batches([*people, *synthetic]), settings.plain_steps, distillation)
+    return imitation, pools, {"examples": len(people), "synthetic": len(synthetic)}
 
 
-def held_out_databases(folder: Path, seed: int) -> set[str]:
-    names = sorted(file.stem for file in (folder / "trajectories").glob("*.jsonl"))
-    return set(random.Random(seed).sample(names, min(HELD_OUT, len(names) // 4)))
-
-
-def load_examples(folder: Path, seed: int, kind: str = "trajectories") -> list[Example]:
-    """The training examples of a kind: "trajectories" (people's questions) or "synthetic"; nothing of the
-    held-out databases.
-    """
-    from ...models.embedded.weights import load_writer
-
-    held_out = held_out_databases(folder, seed)
-    files = [file for file in sorted((folder / kind).glob("*.jsonl")) if file.stem not in held_out]
-    examples = [example for _, example in read_examples(files)]
-    return list(readable(examples, load_writer(minilm_folder())))
-
-
-def distillation_texts(examples: Sequence[Example]) -> list[str]:
-    """Short texts like those that column search embeds: names with their tables, and pieces of questions."""
-    texts: set[str] = set()
-    for example in examples:
-        texts.update(f"{spoken(c.name)} of {spoken(c.table)}" for c in example.situation.columns)
-        texts.update(spoken(c.name) for c in example.situation.columns)
-        words = example.situation.question.split()
-        for width in (1, 2, 3, 4):
-            texts.update(" ".join(words[i : i + width]) for i in range(0, len(words) - width + 1, width))
-    return sorted(texts)
-
-
-def _work(folder: Path, settings: Settings, worker: int, workers: int, device: str) -> None:
-    people = load_examples(folder, settings.seed)
+def _imitate(folder: Path, settings: Settings, worker: int, workers: int, device: str) -> None:
+    start = minilm_folder()
+    imitation, _, about = _imitation(folder, settings, worker, device)
     train(
-        people,
-        distillation_texts(people),
-        synthetic=load_examples(folder, settings.seed, "synthetic"),
-        start=minilm_folder(),
+        from_minilm(start, settings.dropout).to(device),
+        imitation,
+        tokenizer=start / "tokenizer.json",
         folder=folder,
         settings=settings,
         worker=worker,
         workers=workers,
         device=device,
+        about=about,
     )
 
 
-def run_training(folder: Path, settings: Settings, workers: int, device: str) -> Path:
-    """Train with `workers` processes to the end; returns the folder of the weights."""
-    (folder / "meet").unlink(missing_ok=True)
-    context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_work, args=(folder, settings, worker, workers, device))
-        for worker in range(workers)
-    ]
-    for process in processes:
-        process.start()
-    _watch(processes, folder / "log.jsonl", settings)
-    if any(process.exitcode for process in processes):
-        raise SqlbergError("a training worker stopped early: run the same command again to go on")
-    return folder / "weights"
+def _judge(folder: Path, settings: Settings, worker: int, workers: int, device: str) -> None:
+    """The second part: from the weights of the first, with its own candidates. Lies in FOLDER/judging."""
+    imitation, pools, about = _imitation(folder, settings, worker, device)
+    judged = list(read_judged(sorted((folder / "judged").glob("*.jsonl"))))
+    network, writer = load_weights(folder / "weights")
+    rates = replace(Rates(), take=0.0, elsewhere=0.0)
+    stream = JudgedStream(judged, writer, pools, rates=rates, rows=JUDGED_ROWS, seed=settings.seed + worker)
+    train(
+        network.requires_grad_(True).to(device),
+        Judging(imitation, stream),
+        tokenizer=folder / "weights" / "tokenizer.json",
+        folder=folder / "judging",
+        settings=settings,
+        worker=worker,
+        workers=workers,
+        device=device,
+        about={**about, "judged": len(judged)},
+    )
 
 
 def _watch(processes: Sequence[BaseProcess], log: Path, settings: Settings) -> None:

@@ -1,13 +1,8 @@
-"""Training the embedded model: supervised, on single turns of trajectories, with local averaging over
-workers.
+"""Training the embedded model: any objective, with local averaging over workers, resumable.
 
 Each worker is a process with one thread (two such beat one process with two threads on a CPU); every `sync`
 steps their weights are averaged (local SGD, Stich, arXiv 1805.09767). On a GPU one worker does it all.
-Checkpoints hold
-weights, optimiser and position: a killed run goes on with the next batch.
-
-Beside the cross-entropy of the sketch, short texts are embedded and held near MiniLM's embeddings
-(distillation), so that the same weights serve column search.
+Checkpoints hold what is trained, the optimiser and the position: a killed run goes on with the next batch.
 """
 
 from __future__ import annotations
@@ -16,18 +11,13 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ...models.embedded.network import SketchNetwork
-from ...models.embedded.prompt import PromptWriter
-from ...models.embedded.tensors import embed_tensors
 from ...models.embedded.weights import save_weights
-from .augmentation import Pools, Rates
-from .batches import BatchStream, Example
-from .start import from_minilm
 
 if TYPE_CHECKING:
     import torch
@@ -55,10 +45,16 @@ class Settings:
     dropout: float = 0.0
     clip: float = 1.0
     sync: int = 10
-    distil_every: int = 4
-    distil_rows: int = 16
     save_every: int = 50
     seed: int = 7
+
+
+class Objective(Protocol):
+    """What a run minimises."""
+
+    def loss(self, network: SketchNetwork, step: int, device: str) -> Tensor:
+        """The loss of one batch, which depends on the step alone (so that a resumed run repeats nothing)."""
+        ...
 
 
 def learning_rate(step: int, done: float, settings: Settings) -> float:
@@ -71,63 +67,39 @@ def learning_rate(step: int, done: float, settings: Settings) -> float:
 
 
 def train(
-    examples: Sequence[Example],
-    texts: Sequence[str],
+    network: SketchNetwork,
+    objective: Objective,
     *,
-    synthetic: Sequence[Example] = (),
-    start: Path,
+    tokenizer: Path,
     folder: Path,
     settings: Settings,
     worker: int = 0,
     workers: int = 1,
     device: str = "cpu",
+    about: Mapping[str, object] | None = None,
 ) -> None:
     """Run one worker to the end; worker 0 writes `folder/weights` and a JSON line a step to
     `folder/log.jsonl`.
 
-    examples: what to learn, of people's questions; synthetic: more, from `plain_steps` on; texts: short texts
-    for the distillation; start: MiniLM's folder.
+    network: parameters that want no gradient stay as they are. tokenizer, about: for the weights' folder.
     """
     import torch
     import torch.distributed as dist
 
-    if device == "cpu":
-        torch.set_num_threads(1 if workers > 1 else os.cpu_count() or 1)
-    if workers > 1:
-        dist.init_process_group(
-            "gloo", init_method=f"file://{folder.resolve()}/meet", rank=worker, world_size=workers
-        )
+    join_workers(folder, worker, workers, device)
     torch.manual_seed(settings.seed + worker)
-    tokenizer_file = start / "tokenizer.json"
-    writer = _writer(start)
-    network = from_minilm(start, settings.dropout).to(device)
-    teacher = from_minilm(start, 0.0).to(device).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
         _groups(network, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
     )
-    pools = Pools.collect([example.situation for example in examples])
-
-    def batches(of: Sequence[Example]) -> BatchStream:
-        return BatchStream(of, writer, pools, rates=Rates(), rows=settings.rows, seed=settings.seed + worker)
-
-    plain, mixed = batches(examples), batches([*examples, *synthetic])
-    distil = _Distillation(teacher, writer, texts, settings.distil_rows)
     step, spent = _resume(folder, worker, workers, network, optimiser, device)
     half = bfloat16_pays(device)
     clock = _Clock(spent, settings)
     while not clock.over(step):
-        batch = (plain if step < settings.plain_steps else mixed)[step].to(device)
         network.train()
         with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-            scores = network.write(batch.prompts.read(network), batch.inputs)
-            loss = torch.nn.functional.cross_entropy(
-                scores.flatten(0, 1), batch.targets.flatten(), ignore_index=-100
-            )
-            total = loss
-            if step % settings.distil_every == 0:
-                total = loss + distil.loss(network, step, device)
+            loss = objective.loss(network, step, device)
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         rate = learning_rate(step, clock.done(step), settings)
         for group in optimiser.param_groups:
@@ -143,16 +115,22 @@ def train(
         if step % settings.save_every == 0 or clock.over(step):
             _checkpoint(folder, worker, network, optimiser, step, clock.spent())
             if worker == 0:
-                about = {
-                    "step": step,
-                    "settings": asdict(settings),
-                    "workers": workers,
-                    "examples": len(examples),
-                    "synthetic": len(synthetic),
-                }
-                save_weights(network, tokenizer_file, folder / "weights", **about)
+                told = {"step": step, "settings": asdict(settings), "workers": workers, **(about or {})}
+                save_weights(network, tokenizer, folder / "weights", **told)
     if workers > 1:
         dist.destroy_process_group()
+
+
+def join_workers(folder: Path, worker: int, workers: int, device: str) -> None:
+    """Meet the other workers in `folder`, and keep to one's own core."""
+    import torch
+    import torch.distributed as dist
+
+    if device == "cpu":
+        torch.set_num_threads(1 if workers > 1 else os.cpu_count() or 1)
+    if workers > 1:
+        meeting = f"file://{folder.resolve()}/meet"
+        dist.init_process_group("gloo", init_method=meeting, rank=worker, world_size=workers)
 
 
 class _Clock:
@@ -203,33 +181,13 @@ def bfloat16_pays(device: str) -> bool:
     return seconds(torch.bfloat16) < 0.7 * seconds(torch.float32)
 
 
-class _Distillation:
-    """Mean squared distance between our embeddings of short texts and MiniLM's, scaled to weigh like the
-    loss.
-    """
-
-    def __init__(self, teacher: SketchNetwork, writer: PromptWriter, texts: Sequence[str], rows: int) -> None:
-        self.teacher, self.writer, self.texts, self.rows = teacher, writer, list(texts), rows
-
-    def loss(self, network: SketchNetwork, step: int, device: str) -> Tensor:
-        import random
-
-        chosen = random.Random(step).sample(self.texts, min(self.rows, len(self.texts)))
-        tokens = [tensor.to(device) for tensor in embed_tensors(self.writer, chosen)]
-        target = self.teacher.embed(*tokens)
-        # The squared distance of unit vectors is 2 - 2 cos.
-        return 5.0 * (1 - (network.embed(*tokens) * target).sum(-1)).mean()
-
-
-def _writer(start: Path) -> PromptWriter:
-    from ...models.embedded.weights import load_writer
-
-    return load_writer(start)
+def _trained(network: SketchNetwork) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, p) for name, p in network.named_parameters() if p.requires_grad)
 
 
 def _groups(network: SketchNetwork, decay: float) -> list[dict[str, object]]:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    matrices = [p for _, p in _trained(network) if p.ndim > 1]
+    others = [p for _, p in _trained(network) if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
@@ -237,9 +195,10 @@ def _average(network: SketchNetwork, workers: int) -> None:
     import torch
     import torch.distributed as dist
 
-    flat = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    trained = [p for _, p in _trained(network)]
+    flat = torch.nn.utils.parameters_to_vector(trained).detach()
     dist.all_reduce(flat)
-    torch.nn.utils.vector_to_parameters(flat / workers, network.parameters())
+    torch.nn.utils.vector_to_parameters(flat / workers, trained)
 
 
 def _checkpoint(
@@ -257,9 +216,10 @@ def _checkpoint(
     from safetensors.torch import save_file
 
     tensors: dict[str, Tensor] = {}
-    for name, parameter in network.named_parameters():
-        state = optimiser.state[parameter]
+    for name, parameter in _trained(network):
         tensors[f"weight.{name}"] = parameter.detach().contiguous()
+        if not (state := optimiser.state[parameter]):
+            continue  # it had no part in any loss so far
         tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
     tensors["spent"] = torch.tensor(spent)
     partial = folder / f"checkpoint-{worker}.partial"
@@ -291,13 +251,14 @@ def _resume(
     step = max(common)
     tensors = load_file(folder / f"checkpoint-{step:07d}-{worker}.safetensors", device=device)
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(tensors[f"weight.{name}"])
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": tensors[f"first.{name}"],
-                "exp_avg_sq": tensors[f"second.{name}"],
-            }
+        for name, parameter in _trained(network):
+            if f"first.{name}" in tensors:
+                parameter.copy_(tensors[f"weight.{name}"])
+                optimiser.state[parameter] = {
+                    "step": torch.tensor(float(step)),
+                    "exp_avg": tensors[f"first.{name}"],
+                    "exp_avg_sq": tensors[f"second.{name}"],
+                }
     return step, float(tensors["spent"])
 
 
