@@ -1,10 +1,10 @@
 """From a model reference to a chat model: the one place that knows which references there are.
 
-    embedded                              ships with sqlberg, runs on the CPU
-    transformers:NAME_OR_PATH[+ADAPTER]   in this process vllm:NAME                             on a vLLM
-    server (address: base_url, default http://127.0.0.1:8000/v1) PROVIDER:MODEL                        what
-    LangChain's init_chat_model takes; with base_url any OpenAI-compatible
-                                          server (openai:NAME)
+    embedded[+ADAPTER]                    ships with sqlberg, runs on the CPU
+    transformers:NAME_OR_PATH[+ADAPTER]   in this process
+    vllm:NAME                             on a vLLM server (base_url, default http://127.0.0.1:8000/v1)
+    PROVIDER:MODEL                        what LangChain's init_chat_model takes; with base_url any
+                                          OpenAI-compatible server (openai:NAME)
 
 Nothing heavy is imported before a reference needs it. Every failure is a ModelError of one line.
 """
@@ -54,23 +54,31 @@ def load_chat_model(
 ) -> BaseChatModel:
     """The chat model that `reference` names, ready to answer; None leaves an option to the model.
 
-    `adapter` is a PEFT folder (in process) and the same as `+ADAPTER`; `timeout` and `connect_seconds` are
-    seconds; `dtype` and `device` are for models in process. Raises UnknownModel, MissingExtra,
-    ServerUnreachable, or UnsupportedOption for an option that this kind of model cannot follow.
+    `adapter` is a PEFT folder (for models in process; made by `sqlberg fit` for the embedded one) and the
+    same as `+ADAPTER`; `timeout` and `connect_seconds` are seconds; `dtype` and `device` are for transformers
+    models. Raises UnknownModel, MissingExtra, ServerUnreachable, ModelError for an adapter that does not fit,
+    or UnsupportedOption for an option that this kind of model cannot follow.
     """
     kind, name = _split(reference)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens, "timeout": timeout}
     given = {option: value for option, value in options.items() if value is not None}
-    in_process = {"dtype": dtype, "device": device, "adapter": adapter}
+    in_process: dict[str, Any] = {"dtype": dtype, "device": device}
+    if kind != "embedded":
+        in_process["adapter"] = adapter
     if kind in ("embedded", "transformers"):
         _refuse(reference, "only a served model has it", base_url=base_url, api_key=api_key)
     if kind != "transformers":
         set_here = {option: None if value == "auto" else value for option, value in in_process.items()}
         _refuse(reference, "only a transformers: model has it", **set_here)
     if kind == "embedded":
+        from .embedded.adapter import checked
         from .embedded.chat_model import EmbeddedChatModel
 
         known = EmbeddedChatModel.model_fields
+        if name and adapter is not None:
+            raise UnsupportedOption(f"two adapters for embedded: {name} and {adapter}; give one")
+        if named := name or adapter:
+            given["adapter"] = checked(Path(named).expanduser())
         unknown = {option: value for option, value in given.items() if option not in known}
         _refuse(reference, "the embedded model does not have it", **unknown)
         return EmbeddedChatModel(**given)
@@ -89,6 +97,7 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
     openai = _pip(missing_package("openai"))
     listings = [
         ModelListing("embedded", "in this process, on the CPU; ships with sqlberg"),
+        ModelListing("embedded+ADAPTER", "the same, fitted to a database by `sqlberg fit`"),
         ModelListing("transformers:NAME_OR_PATH", "in this process; a Hugging Face model or folder"),
         ModelListing("transformers:NAME_OR_PATH+ADAPTER", "in this process, with a trained adapter", peft),
         ModelListing("vllm:NAME", "on a vLLM server, see --base-url", openai),
@@ -105,9 +114,10 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
 
 
 def _split(reference: str) -> tuple[str, str]:
-    kind, colon, name = reference.strip().partition(":")
-    if kind == "embedded" and not colon:
-        return kind, ""
+    reference = reference.strip()
+    if reference == "embedded" or reference.startswith("embedded+"):
+        return "embedded", reference.removeprefix("embedded").removeprefix("+")
+    kind, colon, name = reference.partition(":")
     if not colon or not kind or not name:
         raise UnknownModel(
             f"unknown model {reference!r}: use embedded, transformers:NAME_OR_PATH, vllm:NAME"

@@ -40,7 +40,7 @@ HEAVY = (
     "sqlglot",
     "gradio",
 )
-COMMANDS = ["ask", "inspect", "replay", "evaluate", "models", "synthesize", "train-embedded"]
+COMMANDS = ["ask", "inspect", "replay", "evaluate", "models", "synthesize", "fit", "train-embedded"]
 
 
 def imported_folders(source: str, package: str) -> Iterator[tuple[int, str]]:

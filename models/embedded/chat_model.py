@@ -52,12 +52,14 @@ NO_TOOLS = "I answer questions over a database with its four tools; they were no
 class EmbeddedChatModel(BaseChatModel):
     """The model that ships in the package. Thread-safe.
 
-    folder: the weights. beams: how many sketches are kept in mind; the best runs first, the others after
-    errors. temperature, seed: above 0 the sketch is sampled, reproducibly. Called with `candidate` k of
-    `candidates`, it begins with its k-th best sketch instead (0: the best).
+    folder: the weights; adapter: a folder made by `sqlberg fit`, merged into them. beams: how many sketches
+    are kept in mind; the best runs first, the others after errors. temperature, seed: above 0 the sketch is
+    sampled, reproducibly. Called with `candidate` k of `candidates`, it begins with its k-th best sketch
+    instead (0: the best).
     """
 
     folder: Path = SHIPPED
+    adapter: Path | None = None
     beams: int = 4
     temperature: float = 0.0
     seed: int | None = None
@@ -161,7 +163,7 @@ class EmbeddedChatModel(BaseChatModel):
         self, situation: Situation, open_turns: Sequence[str], sampling: _Sampling
     ) -> tuple[Sequence[Sketch], int]:
         """The sketches to try, in this order, and how many tokens were read for them."""
-        network, writer = load_weights(self.folder)
+        network, writer = load_weights(self.folder, self.adapter)
         prompt = writer.write(situation)
 
         def work() -> tuple[Sketch, ...]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .adapter import digest
 from .computing import compute
 from .tensors import embed_tensors
 from .weights import SHIPPED, load_weights
@@ -39,7 +39,7 @@ class EmbeddedEncoder:
     @property
     def name(self) -> str:
         """Changes with the weights."""
-        return f"embedded-{_digest(self.folder)}"
+        return f"embedded-{digest(self.folder)}"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], rows of unit length."""
@@ -68,12 +68,6 @@ class EmbeddedEncoder:
 def shipped_encoder() -> EmbeddedEncoder:
     """The one for the shipped weights, which all databases share."""
     return EmbeddedEncoder()
-
-
-@cache
-def _digest(folder: Path) -> str:
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from .adapter import merged
 from .items import KEYWORDS
 from .prompt import PromptWriter
 
@@ -23,9 +24,9 @@ SHIPPED = Path(__file__).parent / "weights"
 
 
 @lru_cache(maxsize=4)
-def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
-    """The network, ready to write, and its prompt writer. Raises `ModelError` for a damaged or foreign
-    folder.
+def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[SketchNetwork, PromptWriter]:
+    """The network, ready to write, with an adapter merged in, and its prompt writer. Raises `ModelError` for
+    a damaged or foreign folder.
     """
     import torch
     from safetensors import SafetensorError
@@ -39,6 +40,7 @@ def load_weights(folder: Path = SHIPPED) -> tuple[SketchNetwork, PromptWriter]:
         with torch.device("meta"):
             network = SketchNetwork(Shape(**config["shape"]), dropout=0.0)
         state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        state = merged(state, adapter, folder) if adapter else state
         network.load_state_dict(_completed(state), assign=True)
         writer = load_writer(folder)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -134,7 +134,8 @@ def test_unanswerable_questions_ask_for_what_the_schema_does_not_name(zoo: Datab
 
 
 def test_a_refusal_is_taught_after_a_second_search(zoo: Database):
-    messages, targets = Teacher(zoo).teach_refusal("What is the blood type of each animal?", "blood type")
+    record = {"question": "What is the blood type of each animal?", "sql": None, "missing": "blood type"}
+    messages, targets = Teacher(zoo).taught(record)
     assert [tokens[0] for tokens in targets.values()] == ["search", "refuse"]
     calls = [call["function"] for message in messages for call in message.get("tool_calls", [])]
     assert [call["name"] for call in calls] == ["search_column", "search_column"]

@@ -8,7 +8,7 @@ batch.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,7 +131,7 @@ class BatchStream:
         batch.inputs[hidden] = PAD
 
 
-def readable(examples: Sequence[Example], writer: PromptWriter) -> Iterator[Example]:
+def readable(examples: Iterable[Example], writer: PromptWriter) -> Iterator[Example]:
     """The examples whose target can be written from their prompt."""
     for example in examples:
         try:

@@ -28,7 +28,11 @@ class Imitation:
     """
 
     def __init__(
-        self, plain: BatchStream, mixed: BatchStream, plain_steps: int, distillation: Distillation
+        self,
+        plain: BatchStream,
+        mixed: BatchStream,
+        plain_steps: int,
+        distillation: Distillation | None = None,
     ) -> None:
         self.plain, self.mixed, self.plain_steps = plain, mixed, plain_steps
         self.distillation = distillation
@@ -39,7 +43,7 @@ class Imitation:
         batch = (self.plain if step < self.plain_steps else self.mixed)[step].to(device)
         scores = network.write(batch.prompts.read(network), batch.inputs)
         loss = cross_entropy(scores.flatten(0, 1), batch.targets.flatten(), ignore_index=-100)
-        return loss + self.distillation.loss(network, step, device)
+        return loss + self.distillation.loss(network, step, device) if self.distillation else loss
 
 
 class Distillation:

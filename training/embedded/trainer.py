@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...models.embedded.network import SketchNetwork
-from ...models.embedded.weights import save_weights
 
 if TYPE_CHECKING:
     import torch
@@ -70,18 +70,17 @@ def train(
     network: SketchNetwork,
     objective: Objective,
     *,
-    tokenizer: Path,
+    save: Callable[[SketchNetwork, int], None],
     folder: Path,
     settings: Settings,
     worker: int = 0,
     workers: int = 1,
     device: str = "cpu",
-    about: Mapping[str, object] | None = None,
 ) -> None:
-    """Run one worker to the end; worker 0 writes `folder/weights` and a JSON line a step to
+    """Run one worker to the end; worker 0 saves at each checkpoint and writes a JSON line a step to
     `folder/log.jsonl`.
 
-    network: parameters that want no gradient stay as they are. tokenizer, about: for the weights' folder.
+    network: parameters that want no gradient stay as they are. save: keeps the network as it is after a step.
     """
     import torch
     import torch.distributed as dist
@@ -107,6 +106,8 @@ def train(
         optimiser.step()
         step += 1
         if step % settings.sync == 0:
+            if (parent := multiprocessing.parent_process()) and not parent.is_alive():
+                return  # killed: nobody would see this run end
             clock.agree(workers)
             if workers > 1:
                 _average(network, workers)
@@ -115,8 +116,7 @@ def train(
         if step % settings.save_every == 0 or clock.over(step):
             _checkpoint(folder, worker, network, optimiser, step, clock.spent())
             if worker == 0:
-                told = {"step": step, "settings": asdict(settings), "workers": workers, **(about or {})}
-                save_weights(network, tokenizer, folder / "weights", **told)
+                save(network, step)
     if workers > 1:
         dist.destroy_process_group()
 

@@ -51,6 +51,12 @@ class Teacher:
         self.sketcher = Sketcher(schema, joins, catalog.dialect, filled)
         self.types = {(c.table, c.name): c.type for c in catalog.columns()}
 
+    def taught(self, row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
+        """Messages and targets of a record with question and sql (None: for want of what `missing` names)."""
+        if row["sql"] is None:
+            return self.teach_refusal(row["question"], row["missing"])
+        return self.teach(row["question"], row["sql"], top_k=_top_k(row["question"]))
+
     def teach(
         self, question: str, sql: str, *, top_k: int = turns.TOP_COLUMNS
     ) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
@@ -174,7 +180,7 @@ def write_trajectories(
     """Write `file`, a line for each question that can be taught; returns (taught, passed over). All or
     nothing.
 
-    questions: with id, db_id, question and sql (None: unanswerable, for want of what `missing` names).
+    questions: records with id, db_id, question, sql and, where that is None, missing.
     """
     teacher = Teacher(database)
     taught = passed = 0
@@ -183,7 +189,7 @@ def write_trajectories(
     with partial.open("w", encoding="utf-8") as out:
         for row in questions:
             try:
-                messages, targets = teacher.teach(row["question"], row["sql"], top_k=_top_k(row["question"]))
+                messages, targets = teacher.taught(row)
             except (Unsketchable, SqlbergError):
                 passed += 1
                 continue

@@ -102,10 +102,11 @@ def _weights_digest(reference: str) -> str:
 
 
 def _weight_files(reference: str) -> Iterator[Path]:
-    if reference == "embedded":
+    if reference.startswith("embedded"):
         from ...models.embedded.weights import SHIPPED
 
-        folders = [SHIPPED]
+        adapter = reference.removeprefix("embedded").removeprefix("+")
+        folders = [SHIPPED, Path(adapter).expanduser()] if adapter else [SHIPPED]
     elif reference.startswith("transformers:"):
         # PATH+ADAPTER; a folder's own name may hold a plus sign.
         path = Path(reference.removeprefix("transformers:")).expanduser()
