@@ -95,7 +95,7 @@ def test_an_unknown_reference_is_one_line(reference: str) -> None:
     ("reference", "options"),
     [
         ("embedded", {"base_url": "http://127.0.0.1:1/v1"}),
-        ("embedded", {"adapter": "some/folder"}),
+        ("embedded+one", {"adapter": "two"}),
         ("transformers:x", {"api_key": KEY}),
         ("openai:x", {"dtype": "float32"}),
         ("vllm:x", {"adapter": "some/folder"}),
