@@ -90,7 +90,7 @@ def augment(
     if rng.random() < rates.rename:
         situation, new_target = _rename(situation, new_target, pools, rates, rng)
     if rng.random() < rates.typo:
-        situation = replace(situation, question=_typo(situation.question, rng))
+        situation = replace(situation, question=typo(situation.question, rng))
     return situation, new_target
 
 
@@ -227,7 +227,7 @@ def _plural(word: str) -> str:
     return word[:-1] + "ies" if word.endswith("y") and word[-2] not in "aeiou" else word + "s"
 
 
-def _typo(question: str, rng: random.Random) -> str:
+def typo(question: str, rng: random.Random) -> str:
     """One letter of a word left out, doubled, swapped with the next, or hit beside its key."""
     places = [m.start() + rng.randrange(len(m[0]) - 1) for m in re.finditer(r"[A-Za-z]{4,}", question)]
     if not places:
