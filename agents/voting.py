@@ -4,8 +4,10 @@ Self-consistency (Wang et al. 2023, arXiv 2203.11171) over results instead of te
 the same result are one group, whatever their SQL. With token log-probabilities a group weighs the probability
 of its distinct statements, so that repaired or repeated candidates do not outvote a likely one (counting
 votes was measured to hurt); without them, every candidate counts one. The share of the winning group, times
-the share of candidates that ran at all, is the confidence. Differs from the paper: abstention below a
-threshold, with the reason.
+the share of candidates that ran at all, is the confidence. A model that says of each candidate how sure it is
+(calibrated, lowered by what the data says against it) is taken at its word: these probabilities are the
+weights, and their sum in the winning group is the confidence. Differs from the paper: that, and abstention
+below a threshold, with the reason.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from .results import result_key
 
 @dataclass(frozen=True)
 class Group:
-    """Candidates with one result. share: of all groups' weight, 0 to 1."""
+    """Candidates with one result. share: of all groups' weight, 0 to 1; weight: the group's own."""
 
     members: tuple[Answer, ...]
     share: float
+    weight: float
 
     @property
     def leader(self) -> Answer:
         """The likeliest member; whole answers before partial ones, the first asked when nothing is known."""
-        return max(self.members, key=lambda answer: (answer.status == "answered", _total(answer)))
+        return max(self.members, key=lambda answer: (answer.status == "answered", _rank(answer)))
 
     def reading(self) -> Reading:
         leader = self.leader
@@ -48,7 +51,7 @@ def group_by_result(candidates: Sequence[Answer]) -> list[Group]:
         grouped.setdefault(result_key(answer.rows, ordered=ordered), []).append(answer)
     weights = [_weight(members, ran) for members in grouped.values()]
     groups = [
-        Group(tuple(members), weight / sum(weights))
+        Group(tuple(members), weight / (sum(weights) or 1.0), weight)
         for members, weight in zip(grouped.values(), weights, strict=True)
     ]
     return sorted(groups, key=lambda group: -group.share)
@@ -63,8 +66,11 @@ def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer
     if not groups:
         return dataclasses.replace(candidates[0], tried=len(candidates))
     winner = groups[0]
-    ran = sum(len(group.members) for group in groups)
-    confidence = winner.share * ran / len(candidates)
+    ran = [answer for group in groups for answer in group.members]
+    if _say_how_sure(ran):
+        confidence = winner.weight / max(1.0, sum(group.weight for group in groups))
+    else:
+        confidence = winner.share * len(ran) / len(candidates)
     chosen = dataclasses.replace(
         winner.leader,
         confidence=confidence,
@@ -98,11 +104,26 @@ def abstain(answer: Answer, reason: str) -> Answer:
 def _weight(members: Sequence[Answer], everyone: Sequence[Answer]) -> float:
     if any(answer.logprob is None for answer in everyone):
         return float(len(members))
+    if _say_how_sure(everyone):
+        surest: dict[str, float] = {}
+        for answer in members:
+            surest[answer.sql] = max(surest.get(answer.sql, 0.0), answer.confidence or 0.0)
+        return sum(surest.values())
     top = max(_total(answer) for answer in everyone)
     likeliest: dict[str, float] = {}
     for answer in members:
         likeliest[answer.sql] = max(likeliest.get(answer.sql, -math.inf), _total(answer))
     return sum(math.exp(total - top) for total in likeliest.values())
+
+
+def _say_how_sure(answers: Sequence[Answer]) -> bool:
+    return all(answer.logprob is not None and answer.logprob.sureness is not None for answer in answers)
+
+
+def _rank(answer: Answer) -> float:
+    """What tells the likelier of two answers of one model: how sure it is, or else the probability."""
+    sure = answer.logprob.sureness if answer.logprob else None
+    return _total(answer) if sure is None else math.log(max(sure, 1e-12))
 
 
 def _total(answer: Answer) -> float:

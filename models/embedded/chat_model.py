@@ -9,6 +9,7 @@ Not covered: talk about anything but the database.
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pydantic import PrivateAttr
 
 from . import turns
 from .computing import compute
-from .confidence import load_confidence
+from .confidence import Confidence, load_confidence, log_probability
 from .decoding import Sketch
 from .follow_up import whole_question
 from .grammar import Query, SketchError, parse
@@ -55,7 +56,7 @@ class EmbeddedChatModel(BaseChatModel):
     folder: the weights; adapter: a folder made by `sqlberg fit`, merged into them. beams: how many sketches
     are kept in mind; the best runs first, the others after errors. temperature, seed: above 0 the sketch is
     sampled, reproducibly. Called with `candidate` k of `candidates`, it begins with its k-th best sketch
-    instead (0: the best).
+    instead (0: the best). calibrated: how sure it says it is follows the curve kept with the weights.
     """
 
     folder: Path = SHIPPED
@@ -63,6 +64,7 @@ class EmbeddedChatModel(BaseChatModel):
     beams: int = 4
     temperature: float = 0.0
     seed: int | None = None
+    calibrated: bool = True
     _sketched: Once[tuple[Sketch, ...]] = PrivateAttr(default_factory=Once)
 
     @property
@@ -107,7 +109,8 @@ class EmbeddedChatModel(BaseChatModel):
         situation = read_dialogue(messages)
         situation.question = whole_question(situation)
         turn, sketch, read = self._turn(situation, frozenset(tools), sampling)
-        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, self.folder))])
+        curve = load_confidence(self.folder) if self.calibrated else None
+        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, curve))])
 
     def _turn(
         self, situation: Situation, tools: frozenset[str], sampling: _Sampling
@@ -191,7 +194,7 @@ def _written(
 ) -> list[Sketch]:
     import torch
 
-    from .decoding import turn_probabilities, write_sketches
+    from .decoding import judged, turn_probabilities, write_sketches
     from .tensors import prompt_tensors
 
     memory = prompt_tensors([prompt]).read(network)
@@ -200,17 +203,19 @@ def _written(
     turn = max(open_turns, key=lambda name: chances[name])
     if turn != "execute" and (turn != "refuse" or chances[turn] > REFUSE_ABOVE):
         return write_sketches(network, memory, prompt, turn=turn)
-    best = write_sketches(network, memory, prompt, beams=sampling.beams, turn="execute")
+    best = judged(
+        network, memory, write_sketches(network, memory, prompt, beams=sampling.beams, turn="execute")
+    )
     if sampling.heat <= 0:
         return best
     generator = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
     sampled = write_sketches(
         network, memory, prompt, turn="execute", temperature=sampling.heat, generator=generator
     )
-    return [*sampled, *best]
+    return [*judged(network, memory, sampled), *best]
 
 
-def _message(turn: turns.Turn, sketch: Sketch | None, read: int, folder: Path) -> AIMessage:
+def _message(turn: turns.Turn, sketch: Sketch | None, read: int, curve: Confidence | None) -> AIMessage:
     spoken = len(turn.thought.split())
     written = len(sketch.tokens) if sketch else spoken
     metadata: dict[str, Any] = {
@@ -223,8 +228,9 @@ def _message(turn: turns.Turn, sketch: Sketch | None, read: int, folder: Path) -
             for token, logprob in zip(sketch.tokens, sketch.logprobs, strict=True)
         ]
         metadata["logprobs"] = {"content": content}
-        if turn.tool == "execute_sql" and (curve := load_confidence(folder)):
-            metadata["confidence"] = curve.of(sketch.logprob)
+        if turn.tool == "execute_sql" and sketch.odds is not None:
+            told = log_probability(sketch.odds)
+            metadata["confidence"] = curve.of(told) if curve else math.exp(told)
     call = {
         "name": turn.tool,
         "args": turn.arguments,

@@ -1,13 +1,14 @@
 """How sure the embedded model is of a sketch, as a probability of being right.
 
-The sketch's log-probability ranks well and is no probability: the network is sure of what it has misread. A
-curve of two numbers, fitted on questions over databases outside of training (training/embedded/confidence.py)
-and kept in the weights' config, turns one into the other.
+The network judges its own sketches (`SketchNetwork.judge`); over databases it has not seen it is too sure of
+itself. A curve of two numbers, fitted on questions over databases outside of training
+(training/embedded/confidence.py) and kept in the weights' config, sets that right.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Confidence:
-    """1 / (1 + (x / half) ** power), x being minus the sketch's log-probability: one half at x = `half`.
+    """1 / (1 + (x / half) ** power), x = -log p of the probability p that the network gives: 0.5 at `half`.
 
     The same as a logistic regression on log x (Platt 1999, with a logarithm).
     """
@@ -24,8 +25,13 @@ class Confidence:
     power: float
 
     def of(self, logprob: float) -> float:
-        """0 to 1."""
+        """0 to 1, from log p."""
         return 1 / (1 + (max(0.0, -logprob) / self.half) ** self.power)
+
+
+def log_probability(odds: float) -> float:
+    """log p of log-odds."""
+    return min(0.0, odds) - math.log1p(math.exp(-abs(odds)))
 
 
 @cache

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .grammar import SketchError, classes, follow
-from .items import KEYWORD_IDS, KEYWORDS, LIKES, START, Item, Token
+from .items import KEYWORD_IDS, KEYWORDS, LIKES, PAD, START, Item, Token
 from .prompt import Prompt
 
 if TYPE_CHECKING:
@@ -27,11 +27,15 @@ KEYWORD_LIST = tuple(KEYWORDS)
 
 @dataclass(frozen=True)
 class Sketch:
-    """A finished sketch: its tokens, their output ids, and the log-probability of each under the grammar."""
+    """A finished sketch: its tokens, their output ids, and the log-probability of each under the grammar.
+
+    odds: log-odds that it gives the right rows, where it was judged.
+    """
 
     tokens: tuple[Token, ...]
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
+    odds: float | None = None
 
     @property
     def logprob(self) -> float:
@@ -107,6 +111,22 @@ def write_sketches(
         writing.keep(rows)
         active = survivors
     return finished
+
+
+def judged(network: SketchNetwork, memory: Memory, sketches: Sequence[Sketch]) -> list[Sketch]:
+    """The sketches of one prompt (`memory` holds one row) with their odds, likeliest to be right first."""
+    import torch
+
+    from .tensors import padded
+
+    if not sketches:
+        return []
+    outputs = padded([[START, *sketch.ids] for sketch in sketches], PAD)
+    lengths = torch.tensor([len(sketch.ids) + 1 for sketch in sketches])
+    rows = memory.rows(torch.zeros(len(sketches), dtype=torch.long))
+    odds = network.judge(rows, outputs, lengths).tolist()
+    rated = [replace(sketch, odds=odd) for sketch, odd in zip(sketches, odds, strict=True)]
+    return sorted(rated, key=lambda sketch: -(sketch.odds or 0.0))
 
 
 def turn_probabilities(network: SketchNetwork, memory: Memory, turns: Sequence[str]) -> dict[str, float]:

@@ -197,14 +197,17 @@ class SketchNetwork(nn.Module):
         """Log-odds [rows] that each sketch is right. outputs: [rows, steps], <start> to "end" and padding;
         lengths: [rows], without the padding.
 
-        The log-probabilities are taken as they are: judging does not change what is written.
+        Made of the state after "end", the log-odds of the sketch's probability, and the mean and the least of
+        its tokens' log-probabilities, which are taken as they are: judging does not change what is written.
         """
         x = self._states(memory, outputs)
         scores = self._scores(memory, x[:, :-1]).log_softmax(-1)
         logprobs = scores.gather(-1, outputs[:, 1:, None])[..., 0].detach()
         written = torch.arange(outputs.shape[1] - 1, device=x.device) < lengths[:, None] - 1
-        total = logprobs.where(written, 0.0).sum(-1)
-        figures = torch.stack([total, total / (lengths - 1), logprobs.where(written, 0.0).amin(-1)], -1)
+        logprobs = logprobs.where(written, 0.0)
+        total = logprobs.sum(-1).clamp(max=-1e-6)
+        odds = total - torch.log(-torch.expm1(total))
+        figures = torch.stack([odds, total / (lengths - 1), logprobs.amin(-1)], -1)
         last = x[torch.arange(len(x), device=x.device), lengths - 1]
         return self.verdict(torch.cat([last.float(), figures], -1))[:, 0]
 
@@ -242,7 +245,7 @@ class SketchNetwork(nn.Module):
 
 
 def untrained_verdict(hidden: int) -> nn.Linear:
-    """Judges by the log-probability alone."""
+    """Takes a sketch's probability for that of being right."""
     verdict = nn.Linear(hidden + 3, 1)
     nn.init.zeros_(verdict.weight)
     nn.init.zeros_(verdict.bias)

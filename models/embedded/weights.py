@@ -51,8 +51,8 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
 
 
 def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights made before a keyword was added never write it; those made before judging judge by
-    log-probability.
+    """Weights made before a keyword was added never write it; those made before judging judge by the
+    probability of what they wrote.
     """
     import torch
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,25 @@ def test_one_statement_found_twice_does_not_count_twice() -> None:
     twice = [candidate("b", [(2,)], logprob=-1.0)] * 2
     share = elect([*twice, candidate("a", [(1,)], logprob=-1.0)]).readings[0].share
     assert share == pytest.approx(0.5)
+
+
+def sure(sql: str, rows: Rows, sureness: float, confidence: float | None = None) -> Answer:
+    """A candidate of a model that says how sure it is; `confidence` is what the data leaves of it."""
+    answer = candidate(sql, rows)
+    told = sureness if confidence is None else confidence
+    return dataclasses.replace(answer, logprob=Logprob(-1.0, 10, sureness), confidence=told)
+
+
+def test_a_model_that_says_how_sure_it_is_is_taken_at_its_word() -> None:
+    answer = elect([sure("a", [(1,)], 0.4), sure("b", [(2,)], 0.3), sure("c", [(2,)], 0.2)])
+    assert (answer.sql, answer.confidence) == ("b", pytest.approx(0.5))
+    answer = elect([sure("a", [(1,)], 0.9), sure("b", [(2,)], 0.6)])
+    assert answer.confidence == pytest.approx(0.6)
+
+
+def test_what_the_data_says_against_a_candidate_counts_in_the_vote() -> None:
+    answer = elect([sure("a", [(1,)], 0.5, confidence=0.2), sure("b", [(2,)], 0.3)])
+    assert answer.sql == "b"
 
 
 def test_candidates_that_did_not_run_lower_the_confidence() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sqlberg.models.embedded.confidence import log_probability
 from sqlberg.models.embedded.items import KEYWORD_IDS, START
 from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.tensors import padded, prompt_tensors
@@ -78,7 +79,7 @@ def test_names_are_changed_alike_in_all_candidates(judged: list[Judged], writer:
     assert set(ends.flatten().tolist()) == {KEYWORD_IDS["end"]}
 
 
-def test_an_untrained_verdict_is_the_log_probability(judged: list[Judged], writer: PromptWriter):
+def test_an_untrained_verdict_takes_the_sketchs_probability(judged: list[Judged], writer: PromptWriter):
     network, _ = load_weights(SHIPPED)
     prompt = writer.write(judged[0].situation)
     sketches = [resolve(tokens, prompt) for tokens, _ in judged[0].candidates[:3]]
@@ -90,7 +91,7 @@ def test_an_untrained_verdict_is_the_log_probability(judged: list[Judged], write
         logprobs = network.write(memory, outputs[:, :-1]).log_softmax(-1)
     for row, ids in enumerate(sketches):
         total = sum(float(logprobs[row, place, token]) for place, token in enumerate(ids))
-        assert float(odds[row]) == pytest.approx(total, abs=1e-3)
+        assert log_probability(float(odds[row])) == pytest.approx(total, abs=1e-3)
 
 
 def test_the_ranking_loss_wants_the_right_ones_on_top():

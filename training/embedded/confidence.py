@@ -1,7 +1,7 @@
 """Fits how sure the embedded model says it is, on train questions over the databases it was not trained on.
 
-The model answers them through the real graph; whether each answer is right, and the log-probability of its
-sketch, give the curve (models/embedded/confidence.py).
+The model answers them through the real graph; whether each answer is right, and the probability that the
+network itself gave it, give the curve (models/embedded/confidence.py).
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def fit_confidence(judged: Sequence[tuple[float, bool]]) -> Confidence:
 
 
 def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path) -> list[tuple[float, bool]]:
-    """(log-probability, right) of every answer to DATA's train questions over these databases, reworded ones
-    included. Resumable: finished questions are kept in `run_folder`, by the weights' digest.
+    """(log of the network's probability, right) of every answer to DATA's train questions over these
+    databases, reworded ones included. Resumable: finished questions are kept in `run_folder`, by the weights'
+    digest.
     """
     from ...agents.opening import open_database
     from ...agents.sql_agent import SqlAgent
@@ -67,7 +68,7 @@ def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path)
     from ..evaluation.records import RunFolder
     from ..evaluation.runner import run
 
-    model, digest = EmbeddedChatModel(folder=weights), EmbeddedEncoder(weights).name
+    model, digest = EmbeddedChatModel(folder=weights, calibrated=False), EmbeddedEncoder(weights).name
     judged: list[tuple[float, bool]] = []
     for name in (QUESTIONS, "questions_reworded_train.jsonl"):
         if not (data / name).is_file():
@@ -79,8 +80,8 @@ def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path)
         def answer(question: str, database: Database, cancel: threading.Event, /) -> Answer:
             with SqlAgent(database, model, explain=False) as agent:
                 given = agent.ask(question, cancel=cancel)
-            # What the run folder keeps is a number from 0 to 1 that orders as the log-probability does.
-            return replace(given, confidence=math.exp(given.logprob.total) if given.logprob else None)
+            # Without what the data says against the SQL, which lowers the answer's confidence besides.
+            return replace(given, confidence=given.logprob.sureness if given.logprob else None)
 
         settings = {"questions": dataset.digest, "weights": digest}
         # Weights that were trained on need a folder of their own: a run folder refuses other weights.
