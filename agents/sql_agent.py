@@ -60,7 +60,7 @@ class SqlAgent:
         candidates: int = 1,
         temperature: float = 0.7,
         seed: int = 0,
-        abstain_below: float = 0.0,
+        abstain_below: float | None = None,
         clarify: bool = True,
         explain: bool = True,
         budget: Budget | None = None,
@@ -74,8 +74,10 @@ class SqlAgent:
         candidates: how many runs vote by result; the first is greedy, the others are sampled with
             `temperature` and `seed`, where the model takes these options (the embedded model gives its best
             queries in their order instead).
-        abstain_below: least confidence of an answer, 0 to 1; unknown confidence (one candidate of a model
-            that reports no log-probabilities) is not held against it.
+        abstain_below: least confidence of an answer, 0 to 1 (None: what the model asks for itself, as the
+            embedded one does; else 0). Below it the best guess is only a reading of an abstained answer.
+            Unknown confidence (one candidate of a model that reports no log-probabilities) is not held
+            against it.
         clarify: ask back when candidates read the question in two likely ways with different results.
         explain: look up what literals and joins of the answer rest on, and what its joins do to rows.
         budget: rounds, seconds and tokens of one question. memory: where conversations are kept: None for
@@ -83,16 +85,17 @@ class SqlAgent:
         """
         if not 1 <= candidates <= MOST_CANDIDATES:
             raise SqlbergError(f"candidates must be 1 to {MOST_CANDIDATES}, not {candidates}")
-        if not 0 <= abstain_below <= 1:
+        if abstain_below is not None and not 0 <= abstain_below <= 1:
             raise SqlbergError(f"abstain_below must be 0 to 1, not {abstain_below}")
         self.candidates = candidates
         self.temperature = temperature
         self.seed = seed
-        self.abstain_below = abstain_below
         self.clarify = clarify
         self.budget = budget or Budget()
         self._owns_database = isinstance(database, (str, Path))
         self.model, name = _model(model)
+        own = float(getattr(self.model, "abstain_below", 0.0))
+        self.abstain_below = own if abstain_below is None else abstain_below
         self.database = _database(database, policy, limits)
         self._memory = Memory(memory, self.database)
         self._graph = build_sql_graph(

@@ -87,7 +87,8 @@ def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer
 
 
 def abstain(answer: Answer, reason: str) -> Answer:
-    """The same work without its answer: SQL and rows go, readings and steps stay."""
+    """The same work without its answer: SQL and rows go; the steps stay, and as a reading the best guess."""
+    guess = Reading(answer.sql, answer.columns, answer.rows, 1, 1.0, answer.text)
     return dataclasses.replace(
         answer,
         sql="",
@@ -96,6 +97,7 @@ def abstain(answer: Answer, reason: str) -> Answer:
         types=(),
         cuts=(),
         text=f"I do not answer this: {reason}.",
+        readings=answer.readings or (guess,),
         status="abstained",
         reason=reason,
     )

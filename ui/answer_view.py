@@ -65,9 +65,14 @@ def _print_wrapped(console: Console, content: RenderableType) -> None:
 
 
 def _print_results(console: Console, answer: Answer, rows: int) -> None:
-    """The result with its SQL; both readings where the answer is a question back."""
-    if answer.status == "clarify" and answer.readings:
-        results = [(reading.sql, reading.columns, reading.rows) for reading in answer.readings]
+    """The result with its SQL; both readings where the answer is a question back, the best guess where it is
+    withheld.
+    """
+    if answer.status in ("clarify", "abstained") and answer.readings:
+        shown = answer.readings if answer.status == "clarify" else answer.readings[:1]
+        results = [(reading.sql, reading.columns, reading.rows) for reading in shown]
+        if answer.status == "abstained":
+            console.print(plain_text("The best guess, to be checked before it is used:", style="yellow"))
     elif answer.sql:
         results = [(answer.sql, answer.columns, answer.rows)]
     else:

@@ -46,8 +46,14 @@ def ask(
     base_url: BaseUrlOption = None,
     candidates: Annotated[int, typer.Option(min=1, help="Dialogues that vote by their result.")] = 1,
     abstain_below: Annotated[
-        float, typer.Option(min=0.0, max=1.0, callback=finite, help="Give no answer below this confidence.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Give no answer below this confidence (default: the model's own).",
+        ),
+    ] = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, callback=finite, help="Of the candidates after the first.")
     ] = 0.7,
@@ -119,7 +125,7 @@ def _agent(
     model: str,
     base_url: str | None,
     candidates: int,
-    abstain_below: float,
+    abstain_below: float | None,
     temperature: float,
     seed: int,
     timeout: float,

@@ -42,6 +42,10 @@ def evaluate(
     rounds: Annotated[int, typer.Option(min=1, help="Model calls per dialogue.")] = 12,
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
     embedder: EmbedderOption = "embedded",
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Least confidence of an answer (default: the model's own)."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Run folder; by default under runs/evaluate, named after the settings."),
@@ -69,7 +73,9 @@ def evaluate(
 
     dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
     _tell_bad_lines(dataset)
-    setup = Setup(model, base_url, candidates, temperature, seed, timeout, rounds, concurrency, embedder)
+    setup = Setup(
+        model, base_url, candidates, temperature, seed, timeout, rounds, concurrency, embedder, abstain_below
+    )
     settings = settings_of(setup, dataset)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{folder.resolve().name}-{split or 'all'}-{model}")[-80:]
     path = output or Path("runs") / "evaluate" / f"{name}-{fingerprint(settings)}"

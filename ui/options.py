@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ from ..errors import SqlbergError
 
 if TYPE_CHECKING:
     from ..tools.policy import AccessPolicy
+
+Number = TypeVar("Number", float, float | None)
 
 DatabaseArgument = Annotated[
     str,
@@ -56,9 +58,9 @@ PolicyOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def finite(value: float) -> float:
+def finite(value: Number) -> Number:
     """Refuses nan and inf, which no range does."""
-    if not math.isfinite(value):
+    if value is not None and not math.isfinite(value):
         raise typer.BadParameter("must be a finite number")
     return value
 

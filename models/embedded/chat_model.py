@@ -26,7 +26,7 @@ from pydantic import PrivateAttr
 
 from . import turns
 from .computing import compute
-from .confidence import Confidence, load_confidence, log_probability
+from .confidence import Confidence, load_confidence, load_threshold, log_probability
 from .decoding import Sketch
 from .follow_up import whole_question
 from .grammar import Query, SketchError, parse
@@ -66,6 +66,11 @@ class EmbeddedChatModel(BaseChatModel):
     seed: int | None = None
     calibrated: bool = True
     _sketched: Once[tuple[Sketch, ...]] = PrivateAttr(default_factory=Once)
+
+    @property
+    def abstain_below(self) -> float:
+        """The confidence below which an answer is better withheld."""
+        return load_threshold(self.folder)
 
     @property
     def _llm_type(self) -> str:

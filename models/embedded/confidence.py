@@ -44,9 +44,19 @@ def load_confidence(folder: Path) -> Confidence | None:
         return None
 
 
-def save_confidence(curve: Confidence, folder: Path) -> None:
-    """Keep the curve beside the weights it was fitted for."""
+@cache
+def load_threshold(folder: Path) -> float:
+    """The confidence below which these weights would rather not answer; 0 where none was fitted."""
+    try:
+        return float(json.loads((folder / "config.json").read_text()).get("abstain_below", 0.0))
+    except (OSError, ValueError, TypeError):
+        return 0.0
+
+
+def save_confidence(curve: Confidence, threshold: float, folder: Path) -> None:
+    """Keep curve and threshold beside the weights they were fitted for."""
     path = folder / "config.json"
-    config = json.loads(path.read_text()) | {"confidence": asdict(curve)}
+    config = json.loads(path.read_text()) | {"confidence": asdict(curve), "abstain_below": threshold}
     path.write_text(json.dumps(config, indent=1) + "\n")
     load_confidence.cache_clear()
+    load_threshold.cache_clear()

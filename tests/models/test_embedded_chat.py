@@ -12,7 +12,7 @@ import torch
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.computing import compute
-from sqlberg.models.embedded.confidence import Confidence, load_confidence, save_confidence
+from sqlberg.models.embedded.confidence import Confidence, load_confidence, load_threshold, save_confidence
 from sqlberg.models.embedded.encoder import EmbeddedEncoder
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
@@ -166,7 +166,9 @@ def test_the_shipped_weights_say_how_sure_they_are_of_sql_alone():
 def test_a_curve_is_kept_beside_its_weights(tmp_path: Path):
     (tmp_path / "config.json").write_text('{"shape": {}}')
     assert load_confidence(tmp_path) is None
-    save_confidence(Confidence(1.0, 2.0), tmp_path)
+    assert load_threshold(tmp_path) == 0.0
+    save_confidence(Confidence(1.0, 2.0), 0.4, tmp_path)
+    assert load_threshold(tmp_path) == 0.4
     assert load_confidence(tmp_path) == Confidence(1.0, 2.0)
 
 

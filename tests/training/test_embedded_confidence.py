@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlberg.models.embedded.confidence import Confidence
 from sqlberg.models.embedded.weights import SHIPPED
-from sqlberg.training.embedded.confidence import fit_confidence, judge
+from sqlberg.training.embedded.confidence import fit_confidence, fit_threshold, judge
 
 
 def test_a_known_curve_is_found_again() -> None:
@@ -47,3 +47,10 @@ def test_answers_over_the_named_databases_are_judged(tmp_path: Path) -> None:
     assert sorted(right for _, right in judged) == [False, True]
     assert all(logprob < 0 for logprob, _ in judged)
     assert judge(tmp_path, SHIPPED, ["held_out"], tmp_path / "runs") == judged  # from the run folder
+
+
+def test_the_threshold_is_the_lowest_with_enough_right_answers_above_it() -> None:
+    judged = [(0.9, True)] * 8 + [(0.6, True)] * 4 + [(0.5, False)] * 4 + [(0.2, False)] * 10
+    assert fit_threshold(judged, 0.75) == 0.5
+    assert fit_threshold(judged, 0.8) == 0.6
+    assert fit_threshold([(0.9, False)] * 5, 0.8) == 1.0

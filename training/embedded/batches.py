@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...models.embedded.items import PAD, START, Item, Token
@@ -27,11 +27,14 @@ LOOKUP_SHARE = 0.35
 
 @dataclass(frozen=True)
 class Example:
-    """One turn of a trajectory: `target` begins with "lookup" or "execute" and ends with "end"."""
+    """One turn of a trajectory: `target` begins with the turn's keyword and ends with "end".
+
+    length: of the prompt, in tokens (0: not known).
+    """
 
     situation: Situation
     target: tuple[Token, ...]
-    weight: float = 1.0
+    length: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,7 @@ class BatchStream:
     ) -> None:
         self.examples, self.writer, self.pools, self.rates = list(examples), writer, pools, rates
         self.rows, self.seed, self.mask_inputs = rows, seed, mask_inputs
-        lengths = [len(writer.write(example.situation).pieces) for example in self.examples]
-        self.lengths = lengths
+        self.lengths = [e.length or len(writer.write(e.situation).pieces) for e in self.examples]
         self._epoch = -1
         self._order: list[list[int]] = []
 
@@ -132,13 +134,14 @@ class BatchStream:
 
 
 def readable(examples: Iterable[Example], writer: PromptWriter) -> Iterator[Example]:
-    """The examples whose target can be written from their prompt."""
+    """The examples whose target can be written from their prompt, with its length."""
     for example in examples:
+        prompt = writer.write(example.situation)
         try:
-            resolve(example.target, writer.write(example.situation))
+            resolve(example.target, prompt)
         except Unreadable:
             continue
-        yield example
+        yield replace(example, length=len(prompt.pieces))
 
 
 def item_to_json(token: Token) -> str | dict[str, object]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-3
 """Smallest x (minus a log-probability) that is told apart from 0."""
+WANTED = 0.84
+"""Share of right answers that the default threshold is to reach: a little more than is promised (0.8)."""
 _LEAST = 50  # fewer questions say too little
 _CONCURRENCY = 2
 
@@ -54,6 +56,19 @@ def fit_confidence(judged: Sequence[tuple[float, bool]]) -> Confidence:
     slope, height = line.tolist()
     power = max(0.05, -slope)  # a curve that rises with x would mean a model that is right when unsure
     return Confidence(half=round(math.exp(height / power), 4), power=round(power, 4))
+
+
+def fit_threshold(judged: Sequence[tuple[float, bool]], wanted: float = WANTED) -> float:
+    """The lowest confidence such that of the answers at least so sure a share of `wanted` is right.
+
+    judged: (confidence, right) pairs. 1.0 when no threshold is good enough.
+    """
+    threshold = 1.0
+    for confidence in sorted({confidence for confidence, _ in judged}, reverse=True):
+        above = [right for other, right in judged if other >= confidence]
+        if sum(above) / len(above) >= wanted:
+            threshold = confidence
+    return math.floor(threshold * 100) / 100
 
 
 def judge(data: Path, weights: Path, databases: Sequence[str], run_folder: Path) -> list[tuple[float, bool]]:
@@ -109,5 +124,6 @@ def calibrate(data: Path, weights: Path, databases: Sequence[str], run_folder: P
     if len(judged) < _LEAST or len({right for _, right in judged}) < 2:
         return None
     curve = fit_confidence(judged)
-    save_confidence(curve, weights)
+    threshold = fit_threshold([(curve.of(logprob), right) for logprob, right in judged])
+    save_confidence(curve, threshold, weights)
     return curve

@@ -38,6 +38,7 @@ class Setup:
     rounds: int = 12
     concurrency: int = 2
     embedder: str = "embedded"
+    abstain_below: float | None = None
 
 
 def settings_of(setup: Setup, dataset: Dataset) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def answering(setup: Setup) -> Answering:
             candidates=setup.candidates,
             temperature=setup.temperature,
             seed=setup.seed,
+            abstain_below=setup.abstain_below,
             budget=budget,
         ) as agent:
             return agent.ask(question, cancel=cancel)

@@ -49,6 +49,7 @@ def summarise(records: Sequence[Record], *, settings: Mapping[str, Any] | None =
             for level in known
         },
         "answered": _share([record.status == "answered" for record in records]),
+        "answered_right": _share([_right(r) for r in records if r.status == "answered"]),
         "sql_runs": _share([record.runs for record in scored]),
         "gold_fails": sum(bool(record.gold_error) for record in scored),
         "failed": sum(record.status == "failed" for record in records),
@@ -105,6 +106,7 @@ def _trust(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     calibration = summary["calibration"]
     rows = [
         ("answered, %", _number(summary["answered"]["value"])),
+        ("right when answered, %", _number(summary["answered_right"]["value"])),
         ("SQL runs, %", _number(summary["sql_runs"]["value"])),
         ("area under risk–coverage", _number(calibration["area_under_risk_coverage"], 3)),
         ("expected calibration error", _number(calibration["expected_calibration_error"], 3)),

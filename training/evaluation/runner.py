@@ -4,8 +4,8 @@ Run by `sqlberg evaluate FOLDER`. The gold query and the predicted one run in th
 large limits, on the same read-only database. Finished questions are on disk at once (records.py); starting
 again with the same settings goes on where the last run stopped.
 
-A prediction is scored by its SQL whatever the agent's status, as published figures are; how often it answered
-instead of abstaining is reported beside (report.py).
+A prediction is scored by its SQL (its best guess) whatever the agent's status, as published figures are; how
+often it answered instead of abstaining, and how often it was right then, is reported beside (report.py).
 """
 
 from __future__ import annotations
@@ -187,7 +187,9 @@ def _evaluate(
     except SqlbergError as error:
         return _failure(question, str(error), time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    predicted, error = _run(database, given.sql, limits) if given.sql else (None, "")
+    # A withheld answer is scored by its best guess.
+    sql = given.sql or (given.readings[0].sql if given.readings else "")
+    predicted, error = _run(database, sql, limits) if sql else (None, "")
     gold, gold_error = _run(database, gold_sql, limits) if gold_sql is not None else (None, "")
     scores = dict.fromkeys(NAMES, 0.0)
     reasons: tuple[str, ...] = ()
@@ -206,7 +208,7 @@ def _evaluate(
         answerable=gold_sql is not None,
         ambiguous=reasons,
         gold_error=gold_error,
-        sql=given.sql,
+        sql=sql,
         status=given.status,
         reason=given.reason,
         error=error,
