@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from .items import Item
 from .reading import SeenColumn, SeenValue, Situation
+from .spelling import QUESTION_WORDS, corrected
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -116,10 +117,11 @@ class PromptWriter:
         first.
         """
         words = WORD.findall(situation.question)[:MAX_QUESTION_WORDS]
-        linking = Linking(words, situation)
+        read = self._as_meant(words, situation)
+        linking = Linking(read, situation)
         prompt = Prompt()
         prompt.add([self.cls], "special")
-        positions = self._question(prompt, words, linking)
+        positions = self._question(prompt, words, read, linking)
         self._literals(prompt, words, positions, situation)
         tables = _chosen_tables(situation, linking)
         columns = {table: [c for c in situation.columns if c.table == table] for table in tables}
@@ -130,10 +132,24 @@ class PromptWriter:
             self._table(prompt, table, columns[table], values, linking, max(left, 0))
         return prompt
 
-    def _question(self, prompt: Prompt, words: Sequence[str], linking: Linking) -> list[tuple[int, int]]:
+    def _as_meant(self, words: Sequence[str], situation: Situation) -> list[str]:
+        """The words with slips of the pen set right, where that is sure."""
+        unknown = [w for w in words if len(self.pieces(w)) > 1 and w.isalpha()]
+        if not unknown:
+            return list(words)
+        named = {word for name in _names(situation) for word in spoken(name).split()}
+        known = QUESTION_WORDS | {form for word in named for form in (word, word + "s")}
+        values = {w.lower() for v in situation.values for w in WORD.findall(str(v.value))}
+        meant = {w: corrected(w, known) for w in unknown if w.lower() not in known | values}
+        return [meant.get(word, word) for word in words]
+
+    def _question(
+        self, prompt: Prompt, words: Sequence[str], read: Sequence[str], linking: Linking
+    ) -> list[tuple[int, int]]:
+        """The question's words as they are `read`; what they name stays as it was typed."""
         positions = []
-        for index, (word, match) in enumerate(zip(words, linking.words, strict=True)):
-            positions.append(prompt.add(self.pieces(word), "question", match))
+        for index, (word, meant, match) in enumerate(zip(words, read, linking.words, strict=True)):
+            positions.append(prompt.add(self.pieces(meant), "question", match))
             prompt.point(Item("word", text=word, index=index), positions[-1])
         return positions
 
@@ -275,6 +291,10 @@ def as_number(word: str) -> int | float | None:
         return None
     digits = digits.replace(",", "")
     return float(digits) if "." in digits else int(digits)
+
+
+def _names(situation: Situation) -> list[str]:
+    return [table.name for table in situation.tables] + [column.name for column in situation.columns]
 
 
 def _role(column: SeenColumn) -> str:
