@@ -16,6 +16,7 @@ from .console import err, out, plain_text, print_json, progress_bar
 from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
 
 if TYPE_CHECKING:
+    from ..tools.database import Database
     from ..training.synthesis.generator import Synthetic
 
 
@@ -29,6 +30,9 @@ def synthesize(
     refuse: Annotated[
         int, typer.Option("--unanswerable", min=0, help="Questions besides that the database cannot answer.")
     ] = 0,
+    follow: Annotated[
+        int, typer.Option("--follow-ups", min=0, help="Questions besides that follow up on another.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Other seeds give other questions.")] = 0,
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -36,7 +40,7 @@ def synthesize(
     """Make up questions over a database, each with SQL that was run and gives rows.
 
     The lines are those that `sqlberg evaluate` and the trainers read: id, db_id, question, sql (null where
-    the database holds no answer, with what is missing).
+    the database holds no answer, with what is missing; earlier: the question that a follow-up follows).
 
     Examples:
 
@@ -49,42 +53,48 @@ def synthesize(
     with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
         name = Path(database).stem
         earlier = _earlier(output, f"{name}-{seed}-") if output else []
-        lines = _lines(opened, name, count, refuse, seed, earlier)
+        lines = _lines(opened, name, (count, refuse, follow), seed, earlier)
         if as_json:
             print_json(earlier := [*earlier, *lines])
             lines = iter(())
-        new = _append(lines, output, count + refuse - len(earlier)) if output else _show(lines)
+        wanted = count + refuse + follow
+        new = _append(lines, output, wanted - len(earlier)) if output else _show(lines)
     total = len(earlier) + new
-    if total < count + refuse:
+    if total < wanted:
         err().print(f"{total} questions: there is no more to ask in the words known here.")
     elif output is not None and not as_json:
         out().print(f"{total} questions in {output}")
 
 
 def _lines(
-    opened: Any, name: str, count: int, refuse: int, seed: int, earlier: list[dict[str, Any]]
+    opened: Database, name: str, wanted: tuple[int, int, int], seed: int, earlier: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """The records that are still wanted."""
+    """The records that are still wanted: answerable, unanswerable, follow-ups."""
+    from ..training.synthesis.follow_ups import follow_ups
     from ..training.synthesis.generator import Synthetic, synthesize
     from ..training.synthesis.unanswerable import unanswerable
 
     made = [
         Synthetic(line["question"], line["sql"], line["shape"], line["rows"], line["draw"])
         for line in earlier
-        if line["sql"] is not None
+        if "draw" in line
     ]
-    for one in synthesize(opened, count, seed, made=made):
+    for one in synthesize(opened, wanted[0], seed, made=made):
         yield _answerable(one, name, seed)
-    known = {line["question"] for line in earlier}
-    for number, question in enumerate(unanswerable(opened, refuse, seed)):
-        if question.question not in known:
-            yield {
-                "id": f"{name}-{seed}-none-{number}",
-                "db_id": name,
-                "question": question.question,
-                "sql": None,
-                "missing": question.missing,
-            }
+    known = {line["id"] for line in earlier}
+    for number, one in enumerate(unanswerable(opened, wanted[1], seed)):
+        line = {"id": f"{name}-{seed}-none-{number}", "db_id": name, "question": one.question, "sql": None}
+        if line["id"] not in known:
+            yield {**line, "missing": one.missing}
+    for number, one in enumerate(follow_ups(opened, wanted[2], seed)):
+        line = {
+            "id": f"{name}-{seed}-after-{number}",
+            "db_id": name,
+            "question": one.question,
+            "sql": one.sql,
+        }
+        if line["id"] not in known:
+            yield {**line, "earlier": [one.first]}
 
 
 def _answerable(one: Synthetic, name: str, seed: int) -> dict[str, Any]:
@@ -139,6 +149,7 @@ def _show(lines: Iterator[dict[str, Any]]) -> int:
     console, shown = out(), 0
     for line in lines:
         shown += 1
-        console.print(plain_text(line["question"], "bold"))
+        asked = " ".join([*line.get("earlier", ()), line["question"]])
+        console.print(plain_text(asked, "bold"))
         console.print(plain_text(f"  {line['sql'] or 'no answer: nothing about ' + line['missing']}"))
     return shown

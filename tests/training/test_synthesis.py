@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.schema import Column
 from sqlberg.training.embedded.sketching import Unsketchable
 from sqlberg.training.embedded.trajectories import Teacher
 from sqlberg.training.synthesis import bank
+from sqlberg.training.synthesis.conditions import adjectives_of
+from sqlberg.training.synthesis.follow_ups import follow_ups
 from sqlberg.training.synthesis.generator import draft_of, synthesize
 from sqlberg.training.synthesis.templates import draw, say
 from sqlberg.training.synthesis.unanswerable import unanswerable
@@ -131,6 +134,29 @@ def test_unanswerable_questions_ask_for_what_the_schema_does_not_name(zoo: Datab
     for one in made:
         assert one.missing in one.question
         assert one.missing.split()[-1].rstrip("s") not in names
+
+
+def test_a_follow_up_changes_what_the_first_question_asked(zoo: Database):
+    made = list(follow_ups(zoo, 60, seed=1))
+    assert len(made) == 60
+    assert len({(one.first.casefold(), one.question.casefold()) for one in made}) == 60
+    for one in made:
+        assert one.sql != one.first_sql
+        assert zoo.execute(one.sql).rows
+    others = [
+        one
+        for one in made
+        if one.first_sql.count("= '") == 1 and one.question.startswith(("What about", "And for"))
+    ]
+    assert others
+
+
+def test_older_is_said_of_ages_and_more_recent_of_years(zoo: Database):
+    age = Column("t", "min_age_years", kind="number")
+    assert adjectives_of(age) == ("older", "oldest", "younger", "youngest")
+    assert adjectives_of(Column("t", "year_built"))[1] == "most recent"  # type: ignore[index]
+    assert adjectives_of(Column("t", "birth_date"))[0] == "younger"  # type: ignore[index]
+    assert adjectives_of(Column("t", "shade")) is None
 
 
 def test_a_refusal_is_taught_after_a_second_search(zoo: Database):

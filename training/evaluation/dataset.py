@@ -2,7 +2,8 @@
 
 One JSON object a line with `db_id`, `question`, `sql`, and optionally `id`, `sql_duckdb` (gold for a DuckDB
 file where it differs), `split`, `difficulty`. `sql: null` says that the database has no answer, so abstaining
-is right. A line that is no such object is set aside and reported with its number; it never stops a run.
+is right. Follow-ups (lines with `earlier` questions) are not asked: they are set aside. A line that is no
+such object is set aside and reported with its number; it never stops a run.
 """
 
 from __future__ import annotations
@@ -147,7 +148,10 @@ def _read(content: bytes, folder: Path) -> tuple[list[tuple[Question, Path]], li
 
 
 def _question(line: bytes, number: int) -> Question:
-    question = Question.model_validate(json.loads(line.decode("utf-8")))
+    content = json.loads(line.decode("utf-8"))
+    if isinstance(content, dict) and content.get("earlier"):
+        raise ValueError("a follow-up; only questions that stand alone are asked")
+    question = Question.model_validate(content)
     changes: dict[str, str | None] = {}
     if not question.id:
         changes["id"] = f"line-{number}"

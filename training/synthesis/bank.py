@@ -310,3 +310,54 @@ MEASURE_PER_TIME = (
     "[Show|Find|Give me] the {measure} of {things}{that} [per|for each|by] {part}.",
     "{measure} of {things}{that} [per|by] {part}",
 )
+
+WHAT_ABOUT = (
+    "[And|What about|How about|And what about] [for |in |with |]{value}?",
+    "And [the same |]for {value}?",
+    "[Now|Ok, now] for {value}.",
+    "[The same|And the same] for {value}, please.",
+)
+
+ONLY = (
+    "Only those [that|which] {verb}.",
+    "[And only|Just|Now only] [the ones|those] [that|which] {verb}.",
+    "[And|What about] only those that {verb}?",
+    "Which of [them|these|those] {verb}?",
+)
+
+HOW_MANY_OF_THEM = (
+    "How many of [them|these|those] {verb}?",
+    "And how many of [them|those] {verb}?",
+)
+
+HOW_MANY = (
+    "How many [are there|is that|are they|of them are there]?",
+    "[And how many|And how many are there]?",
+    "[Count them|Count these|Just give me the number].",
+)
+
+SHOW_THEM = (
+    "What are their {attrs}?",
+    "[Show|List|Give] [me |]their {attrs}.",
+    "[Which ones|Which {things}]? [Show|List] their {attrs}.",
+    "And their {attrs}?",
+)
+
+THEIR_MEASURE = (
+    "What is their {measure}?",
+    "And [what is |]their {measure}?",
+    "[Now|And] the {measure}[?|, please.]",
+)
+
+BY_GROUP = (
+    "[And|Now] [by|per|for each] {group}[?|.]",
+    "[Break|Split] [that|it|this] [down|up] by {group}.",
+    "How [is|does] that [look|spread] [by|over the] {groups}?",
+    "[By|Per] {group}?",
+)
+
+WHICH_OF_THEM = (
+    "Which of [them|these|those] has the {best} {measure}?",
+    "[And which|Which one] has the {best} {measure}?",
+    "Who or what among them has the {best} {measure}?",
+)

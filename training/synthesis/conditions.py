@@ -10,9 +10,10 @@ from typing import Any
 
 from ...tools.cells import identifier, literal, qualified
 from ...tools.schema import Column
+from ...tools.text import split_name
 from .lexicon import ADJECTIVES, BIRTH_ADJECTIVES, PLACES, TIME_ADJECTIVES, VALUE_WORDS, YES
 from .wording import Wording
-from .world import Entity
+from .world import LONGEST_VALUE, Entity
 
 _MORE = ("more than", "greater than", "above", "over", "higher than", "larger than", "exceeding")
 _LESS = ("less than", "below", "under", "lower than", "smaller than")
@@ -300,15 +301,27 @@ def _of_flag(
     )
 
 
+def equal_text(entity: Entity, predicate: str, rng: random.Random) -> tuple[str, str] | None:
+    """Another value of the column that `predicate` sets equal to a text: as said, and the predicate with it.
+
+    None for other predicates, and where the column holds no other short text.
+    """
+    column, equals, value = predicate.partition(" = ")
+    values = entity.cells.get(column.strip('"'), []) if equals and value.startswith("'") else []
+    others = [v for v in values if isinstance(v, str) and literal(v) != value and len(v) <= LONGEST_VALUE]
+    if not others or " OR " in predicate:
+        return None
+    other = rng.choice(others)
+    return _quoted(other, rng), f"{column} = {literal(other)}"
+
+
 def adjectives_of(column: Column) -> tuple[str, str, str, str] | None:
     """More, most, less, least of what the column measures."""
-    words = column.name.lower().replace("_", " ").split()
-    joined = " ".join(words)
-    if "birth" in joined or "born" in joined:
+    words = split_name(column.name)
+    if "birth" in words or "born" in words or "birthday" in words:
         return BIRTH_ADJECTIVES
-    if "year" in joined or "date" in joined:
-        return TIME_ADJECTIVES
-    return next((ADJECTIVES[word] for word in words if word in ADJECTIVES), None)
+    named = next((ADJECTIVES[word] for word in words if word in ADJECTIVES), None)
+    return named or (TIME_ADJECTIVES if {"year", "date"} & set(words) else None)
 
 
 def also(first: Condition, second: Condition, connector: str) -> Condition:

@@ -63,7 +63,10 @@ def synthesize(
         if draft is None:
             continue
         question = as_typed(draft.question, rng)
-        if question.casefold() in seen or (result := _result(database, draft)) is None:
+        if question.casefold() in seen:
+            continue
+        result = checked(database, draft.sql, repeats=draft.shape != "has")
+        if result is None:
             continue
         seen.add(question.casefold())
         found += 1
@@ -83,10 +86,13 @@ def draft_of(world: World, rng: random.Random, wording: Wording) -> Draft | None
     return single(Asking(entity, wording, rng))
 
 
-def _result(database: Database, draft: Draft) -> Result | None:
-    """The result, when it is one that a question would be asked for."""
+def checked(database: Database, sql: str, *, repeats: bool = True) -> Result | None:
+    """The result, when it is one that a question would be asked for.
+
+    repeats: whether rows may come twice without DISTINCT.
+    """
     try:
-        result = database.execute(draft.sql, limits=CHECKING)
+        result = database.execute(sql, limits=CHECKING)
     except SqlbergError:
         return None
     cells = [value for row in result.rows for value in row]
@@ -94,8 +100,7 @@ def _result(database: Database, draft: Draft) -> Result | None:
         return None
     if len(cells) == 1 and cells[0] == 0:
         return None
-    asks_for_things = "DISTINCT" not in draft.sql and draft.shape == "has"
-    if asks_for_things and len(set(map(repr, result.rows))) < len(result.rows):
+    if not repeats and "DISTINCT" not in sql and len(set(map(repr, result.rows))) < len(result.rows):
         return None
     return result
 
