@@ -47,6 +47,7 @@ def train_embedded(
     from ..training.embedded.preparing import (
         held_out_databases,
         prepare,
+        prepare_follow_ups,
         prepare_judged,
         prepare_synthetic,
     )
@@ -63,6 +64,7 @@ def train_embedded(
     settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
     weights = run_training(folder, settings, workers, device)
     if judging and at_hand:
+        prepare_follow_ups(data, folder, synthetic // 2, seed, workers)
         prepare_judged(data, folder, seed, workers)
         after = Settings(
             steps=judging, rows=rows, rate=rate / 3, warmup=20, cooldown=0.7, plain_steps=0, seed=seed

@@ -10,6 +10,7 @@ Covered: such exchanges and additions. Not covered: pronouns ("and how old are t
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .prompt import WORD, as_number
 from .reading import Situation
@@ -25,6 +26,30 @@ LEADING = re.compile(
 )
 NAME = re.compile(r"'[^']+'|\"[^\"]+\"|(?<!^)\b[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*")
 LONGEST = 8
+
+
+MOST_EARLIER_WORDS = 30
+
+
+def in_context(situation: Situation) -> Situation:
+    """The situation with the question before it put in front: "How many are from France? And from Italy?".
+
+    Of two short ones before it both are; the network tells what belongs together.
+    """
+    earlier = situation.earlier[-1:]
+    if earlier and is_follow_up(earlier[0]):
+        earlier = situation.earlier[-2:]
+    words = [word for text in earlier for word in text.split()][-MOST_EARLIER_WORDS:]
+    if not words:
+        return situation
+    before = " ".join(words)
+    before += "" if before.endswith((".", "?", "!")) else "."
+    return replace(
+        situation,
+        question=f"{before} {situation.question}",
+        earlier=(),
+        earlier_words=len(WORD.findall(before)),
+    )
 
 
 def whole_question(situation: Situation) -> str:

@@ -121,7 +121,7 @@ class PromptWriter:
         linking = Linking(read, situation)
         prompt = Prompt()
         prompt.add([self.cls], "special")
-        positions = self._question(prompt, words, read, linking)
+        positions = self._question(prompt, words, read, linking, situation.earlier_words)
         self._literals(prompt, words, positions, situation)
         tables = _chosen_tables(situation, linking)
         columns = {table: [c for c in situation.columns if c.table == table] for table in tables}
@@ -144,12 +144,13 @@ class PromptWriter:
         return [meant.get(word, word) for word in words]
 
     def _question(
-        self, prompt: Prompt, words: Sequence[str], read: Sequence[str], linking: Linking
+        self, prompt: Prompt, words: Sequence[str], read: Sequence[str], linking: Linking, earlier: int
     ) -> list[tuple[int, int]]:
         """The question's words as they are `read`; what they name stays as it was typed."""
         positions = []
         for index, (word, meant, match) in enumerate(zip(words, read, linking.words, strict=True)):
-            positions.append(prompt.add(self.pieces(meant), "question", match))
+            role = "earlier" if index < earlier else "question"
+            positions.append(prompt.add(self.pieces(meant), role, match))
             prompt.point(Item("word", text=word, index=index), positions[-1])
         return positions
 

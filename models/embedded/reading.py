@@ -70,10 +70,14 @@ class SeenValue:
 
 @dataclass
 class Situation:
-    """All that the dialogue holds at one turn of the model."""
+    """All that the dialogue holds at one turn of the model.
+
+    earlier: the questions before this one. earlier_words: how many words of `question` are of these.
+    """
 
     question: str = ""
     earlier: tuple[str, ...] = ()
+    earlier_words: int = 0
     dialect: str = "sqlite"
     tables: list[SeenTable] = field(default_factory=list)
     columns: list[SeenColumn] = field(default_factory=list)

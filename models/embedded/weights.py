@@ -50,6 +50,15 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
     return network.eval().requires_grad_(False), writer
 
 
+@lru_cache(maxsize=8)
+def reads_follow_ups(folder: Path) -> bool:
+    """Whether these weights were taught to read a question together with the one before it."""
+    try:
+        return bool(json.loads((folder / "config.json").read_text()).get("follow_ups"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights made before a keyword was added never write it; those made before judging judge by the
     probability of what they wrote.

@@ -190,3 +190,21 @@ def test_it_asks_in_the_dialect_of_the_database():
         texts.append(draft.sql if draft else "")
     assert any("year(" in text for text in texts)
     assert not any("CAST(strftime('%Y'" in text for text in texts)
+
+
+def test_a_follow_up_is_taught_with_the_question_before_it(zoo: Database):
+    record = {
+        "question": "And the bears?",
+        "sql": "SELECT count(*) FROM animals WHERE species = 'bear'",
+        "earlier": ["How many animals have the species lion?"],
+    }
+    messages, targets = Teacher(zoo).taught(record)
+    assert [message["role"] for message in messages[:4]] == ["system", "user", "assistant", "user"]
+    [search] = [
+        call["function"]["arguments"]
+        for message in messages
+        for call in message.get("tool_calls", [])
+        if call["function"]["name"] == "search_column"
+    ]
+    assert "lion? And the bears?" in search
+    assert any(tokens[0] == "execute" for tokens in targets.values())

@@ -19,7 +19,7 @@ from ...models.embedded.computing import compute
 from ...models.embedded.grammar import Query, SketchError, parse
 from ...models.embedded.items import START, Token
 from ...models.embedded.prompt import Prompt, PromptWriter
-from ...models.embedded.reading import Situation, read_dialogue
+from ...models.embedded.reading import Situation
 from ...models.embedded.sql_writer import SqlWriter, UnconnectedTables
 from ...models.embedded.tensors import PromptTensors, padded, prompt_tensors
 from ...models.embedded.weights import load_weights
@@ -28,6 +28,7 @@ from ..evaluation.comparators import multiset
 from .augmentation import Pools, Rates, augment
 from .batches import item_from_json, item_to_json
 from .targets import Unreadable, resolve
+from .trajectories import read_turn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +80,7 @@ def write_judged(
                 continue
             call = row["messages"][place]["tool_calls"][0]["function"]
             gold = json.loads(call["arguments"])["sql"]
-            candidates = judged_candidates(database, read_dialogue(row["messages"][:place]), gold, weights)
+            candidates = judged_candidates(database, read_turn(row["messages"][:place]), gold, weights)
             if not candidates:
                 continue
             line = {
@@ -144,7 +145,7 @@ def read_judged(files: Iterable[Path]) -> Iterator[Judged]:
             for line in lines:
                 row = json.loads(line)
                 yield Judged(
-                    read_dialogue(row["messages"]),
+                    read_turn(row["messages"]),
                     tuple(
                         (tuple(item_from_json(token) for token in one["tokens"]), one["right"])
                         for one in row["candidates"]

@@ -1,8 +1,8 @@
 """What the embedded weights are trained on: trajectories of the real tools, and the network's own candidates.
 
 Everything lies in FOLDER, one file a database, written whole or not at all: `trajectories/` (people's train
-questions), `synthetic/` (training/synthesis), `judged/` (candidates of the trained network). A later call
-makes what is missing. Nothing but the first is made over the held-out databases.
+questions), `synthetic/` (training/synthesis), `follow_ups/`, `judged/` (candidates of the trained network).
+A later call makes what is missing. Nothing but the first is made over the held-out databases.
 """
 
 from __future__ import annotations
@@ -37,14 +37,7 @@ Counts = tuple[int, int]
 
 def prepare(data: Path, folder: Path, workers: int = 2) -> Counts:
     """Write the trajectories of DATA's train questions, one file a database."""
-    by_database: dict[str, list[dict[str, Any]]] = {}
-    for name in ("questions.jsonl", "questions_reworded_train.jsonl"):
-        if not (data / name).is_file():
-            continue
-        for line in (data / name).read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["split"] == "train":
-                by_database.setdefault(row["db_id"], []).append(row)
+    by_database = _people(data)
     missing = [db for db in by_database if not (folder / "trajectories" / f"{db}.jsonl").exists()]
     jobs = [partial(_teach, data, folder, db, by_database[db]) for db in missing]
     return _all(jobs, "Trajectories", workers)
@@ -56,6 +49,14 @@ def prepare_synthetic(data: Path, folder: Path, count: int, seed: int, workers: 
     """
     jobs = [partial(_synthesize, data, folder, db, count, seed) for db in _missing(folder, "synthetic", seed)]
     return _all(jobs, "Synthetic trajectories", workers)
+
+
+def prepare_follow_ups(data: Path, folder: Path, count: int, seed: int, workers: int = 2) -> Counts:
+    """Write trajectories of up to `count` follow-ups over each training database, and of some questions of
+    people after another that has nothing to do with them.
+    """
+    jobs = [partial(_follow_up, data, folder, db, count, seed) for db in _missing(folder, "follow_ups", seed)]
+    return _all(jobs, "Follow-ups", workers)
 
 
 def prepare_judged(data: Path, folder: Path, seed: int, workers: int = 2) -> Counts:
@@ -91,6 +92,19 @@ def distillation_texts(examples: Sequence[Example]) -> list[str]:
         for width in (1, 2, 3, 4):
             texts.update(" ".join(words[i : i + width]) for i in range(0, len(words) - width + 1, width))
     return sorted(texts)
+
+
+def _people(data: Path) -> dict[str, list[dict[str, Any]]]:
+    """People's train questions by database, reworded ones included."""
+    by_database: dict[str, list[dict[str, Any]]] = {}
+    for name in ("questions.jsonl", "questions_reworded_train.jsonl"):
+        if not (data / name).is_file():
+            continue
+        for line in (data / name).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["split"] == "train":
+                by_database.setdefault(row["db_id"], []).append(row)
+    return by_database
 
 
 def _missing(folder: Path, kind: str, seed: int) -> list[str]:
@@ -133,6 +147,24 @@ def _synthesize(data: Path, folder: Path, db: str, count: int, seed: int) -> Cou
             for number, (question, sql, missing) in enumerate(asked)
         ]
         return write_trajectories(database, rows, folder / "synthetic" / f"{db}.jsonl")
+
+
+def _follow_up(data: Path, folder: Path, db: str, count: int, seed: int) -> Counts:
+    from ...agents.opening import open_database
+    from ..synthesis.follow_ups import follow_ups
+
+    rng = random.Random(f"{seed}-{db}")
+    with open_database(_path(data, db), cache_dir=folder / "cache", embedder="minilm") as database:
+        rows: list[dict[str, Any]] = [
+            {"question": made.question, "sql": made.sql, "earlier": [made.first]}
+            for made in follow_ups(database, count, seed)
+        ]
+        asked = _people(data).get(db, [])
+        for _ in range(min(count // 3, len(asked))):
+            before, row = rng.choice(asked), rng.choice(asked)
+            rows.append({"question": row["question"], "sql": row["sql"], "earlier": [before["question"]]})
+        named = [{"id": f"follow-up-{n}", "db_id": db, **row} for n, row in enumerate(rows)]
+        return write_trajectories(database, named, folder / "follow_ups" / f"{db}.jsonl")
 
 
 def _judge(data: Path, folder: Path, db: str, seed: int) -> Counts:

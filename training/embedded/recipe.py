@@ -28,6 +28,9 @@ from .start import from_minilm, minilm_folder
 from .trainer import Settings, train
 from .workers import run_workers
 
+FIRST_KINDS = ("synthetic",)
+SECOND_KINDS = ("synthetic", "follow_ups")
+"""What is taught beside people's questions in the two parts."""
 JUDGED_ROWS = 8
 """Questions in a batch of candidates."""
 
@@ -43,12 +46,15 @@ def run_training(
 
 
 def _imitation(
-    folder: Path, settings: Settings, worker: int, device: str
+    folder: Path, settings: Settings, worker: int, device: str, kinds: Sequence[str]
 ) -> tuple[Imitation, Pools, dict[str, Any]]:
-    """What the first part of the training minimises, what augmentation draws from, and the sizes of both."""
+    """What imitation minimises, over people's questions and then these kinds of others too; what augmentation
+    draws from; and the sizes of the data.
+    """
     start = minilm_folder()
     writer = load_writer(start)
-    people, synthetic = (load_examples(folder, settings.seed, kind) for kind in ("trajectories", "synthetic"))
+    people = load_examples(folder, settings.seed)
+    others = {kind: load_examples(folder, settings.seed, kind) for kind in kinds}
     pools = Pools.collect([example.situation for example in people])
 
     def batches(of: Sequence[Example]) -> BatchStream:
@@ -56,13 +62,15 @@ def _imitation(
 
     teacher = from_minilm(start, 0.0).to(device).eval().requires_grad_(False)
     distillation = Distillation(teacher, writer, distillation_texts(people))
-    imitation = Imitation(batches(people), batches([*people, *synthetic]), settings.plain_steps, distillation)
-    return imitation, pools, {"examples": len(people), "synthetic": len(synthetic)}
+    mixed = batches([*people, *(example for examples in others.values() for example in examples)])
+    imitation = Imitation(batches(people), mixed, settings.plain_steps, distillation)
+    sizes = {"examples": len(people), **{kind: len(examples) for kind, examples in others.items()}}
+    return imitation, pools, sizes
 
 
 def _imitate(folder: Path, settings: Settings, workers: int, device: str, worker: int) -> None:
     start = minilm_folder()
-    imitation, _, about = _imitation(folder, settings, worker, device)
+    imitation, _, about = _imitation(folder, settings, worker, device, FIRST_KINDS)
 
     def save(network: SketchNetwork, step: int) -> None:
         told = {"step": step, "settings": asdict(settings), "workers": workers, **about}
@@ -82,7 +90,7 @@ def _imitate(folder: Path, settings: Settings, workers: int, device: str, worker
 
 def _judge(folder: Path, settings: Settings, workers: int, device: str, worker: int) -> None:
     """The second part: from the weights of the first, with its own candidates. Lies in FOLDER/judging."""
-    imitation, pools, about = _imitation(folder, settings, worker, device)
+    imitation, pools, about = _imitation(folder, settings, worker, device, SECOND_KINDS)
     judged = list(read_judged(sorted((folder / "judged").glob("*.jsonl"))))
     network, writer = load_weights(folder / "weights")
     rates = replace(Rates(), take=0.0, elsewhere=0.0)

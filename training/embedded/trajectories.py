@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agents.prompts import database_section
 from ...models.embedded import turns
+from ...models.embedded.follow_up import in_context
 from ...models.embedded.grammar import Query, parse
 from ...models.embedded.items import Item, Token
 from ...models.embedded.prompt import WORD, spoken
@@ -52,38 +53,43 @@ class Teacher:
         self.types = {(c.table, c.name): c.type for c in catalog.columns()}
 
     def taught(self, row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
-        """Messages and targets of a record with question and sql (None: for want of what `missing` names)."""
+        """Messages and targets of a record with question and sql (None: for want of what `missing` names),
+        and perhaps the question `earlier` that it follows.
+        """
         if row["sql"] is None:
             return self.teach_refusal(row["question"], row["missing"])
-        return self.teach(row["question"], row["sql"], top_k=_top_k(row["question"]))
+        earlier = row.get("earlier") or ()
+        return self.teach(row["question"], row["sql"], earlier=earlier, top_k=_top_k(row["question"]))
 
     def teach(
-        self, question: str, sql: str, *, top_k: int = turns.TOP_COLUMNS
+        self, question: str, sql: str, *, earlier: Sequence[str] = (), top_k: int = turns.TOP_COLUMNS
     ) -> tuple[list[dict[str, Any]], dict[int, list[Token]]]:
         """Messages and targets. Raises `Unsketchable` (also when the rows differ) and `SqlbergError`.
 
-        top_k: columns of the first search; where these leave out one that the SQL needs, it is searched by
-        the words that name it.
+        earlier: questions before this one. top_k: columns of the first search; where these leave out one that
+        the SQL needs, it is searched by the words that name it.
         """
         sketch: list[Token] = ["execute", *self.sketcher.sketch(sql)]
         query = parse(sketch)
         assert isinstance(query, Query)
-        messages: list[dict[str, Any]] = [
-            {"role": "system", "content": self.section},
-            {"role": "user", "content": question},
-        ]
+        messages: list[dict[str, Any]] = [{"role": "system", "content": self.section}]
+        for before in earlier:
+            messages.append({"role": "user", "content": before})
+            messages.append({"role": "assistant", "content": "…"})
+        messages.append({"role": "user", "content": question})
+        question = read_turn(messages).question
         targets: dict[int, list[Token]] = {}
-        self._take(messages, turns.search_columns(read_dialogue(messages), top_k))
-        unseen = _unseen(read_dialogue(messages), sketch)
+        self._take(messages, turns.search_columns(read_turn(messages), top_k))
+        unseen = _unseen(read_turn(messages), sketch)
         if spans := _named(question, [spoken(column) for column in unseen]):
             targets[len(messages)] = _worded("search", spans)
-            self._take(messages, turns.search_again(read_dialogue(messages), spans))
+            self._take(messages, turns.search_again(read_turn(messages), spans))
         spans = self._spans(question, sketch)
         if spans:
             targets[len(messages)] = _worded("lookup", spans)
-            self._take(messages, turns.look_up(read_dialogue(messages), spans))
+            self._take(messages, turns.look_up(read_turn(messages), spans))
         writer = self._writer(messages)
-        path = turns.find_join(read_dialogue(messages), writer, query)
+        path = turns.find_join(read_turn(messages), writer, query)
         if path:
             self._take(messages, path)
             writer = self._writer(messages)
@@ -94,7 +100,7 @@ class Teacher:
         targets[len(messages)] = sketch
         observation = self._execute(sql, written)
         self._take(messages, turns.execute(query, written, 0), observation)
-        messages.append({"role": "assistant", "content": turns.conclude(read_dialogue(messages)).thought})
+        messages.append({"role": "assistant", "content": turns.conclude(read_turn(messages)).thought})
         return messages, targets
 
     def teach_refusal(
@@ -107,14 +113,14 @@ class Teacher:
             {"role": "system", "content": self.section},
             {"role": "user", "content": question},
         ]
-        self._take(messages, turns.search_columns(read_dialogue(messages)))
+        self._take(messages, turns.search_columns(read_turn(messages)))
         spans = _named(question, [missing])
         if not spans:
             raise Unsketchable(f"the question does not name {missing}")
         targets = {len(messages): _worded("search", spans)}
-        self._take(messages, turns.search_again(read_dialogue(messages), spans))
+        self._take(messages, turns.search_again(read_turn(messages), spans))
         targets[len(messages)] = _worded("refuse", spans)
-        refusal = turns.refuse(read_dialogue(messages), spans)
+        refusal = turns.refuse(read_turn(messages), spans)
         messages.append({"role": "assistant", "content": refusal.thought})
         return messages, targets
 
@@ -129,7 +135,7 @@ class Teacher:
         messages.append({"role": "tool", "tool_call_id": call_id, "content": observation})
 
     def _writer(self, messages: list[dict[str, Any]]) -> SqlWriter:
-        situation = read_dialogue(messages)
+        situation = read_turn(messages)
         return SqlWriter(dialect=self.database.dialect, joins=situation.joins, types=self.types)
 
     def _spans(self, question: str, sketch: Sequence[Token]) -> list[tuple[Item, Item]]:
@@ -145,6 +151,11 @@ class Teacher:
         if sorted(map(repr, expected.rows)) != sorted(map(repr, result.rows)):
             raise Unsketchable("the sketch does not return the gold's rows")
         return render_result(result)
+
+
+def read_turn(messages: Sequence[Mapping[str, Any]]) -> Situation:
+    """What the network knows at the turn after these messages."""
+    return in_context(read_dialogue(messages))
 
 
 def _unseen(situation: Situation, sketch: Sequence[Token]) -> list[str]:
@@ -210,5 +221,5 @@ def read_examples(files: Iterable[Path]) -> Iterator[tuple[str, Example]]:
             for line in lines:
                 row = json.loads(line)
                 for place, tokens in row["targets"].items():
-                    situation = read_dialogue(row["messages"][: int(place)])
+                    situation = read_turn(row["messages"][: int(place)])
                     yield row["db_id"], Example(situation, tuple(item_from_json(token) for token in tokens))
