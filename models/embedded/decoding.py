@@ -7,13 +7,13 @@ Whatever is written parses, names only items of the prompt, and ends: past `MAX_
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .grammar import SketchError, classes, follow
-from .items import KEYWORD_IDS, KEYWORDS, LIKES, PAD, START, Item, Token
-from .prompt import Prompt
+from .items import AGGREGATES, KEYWORD_IDS, KEYWORDS, LIKES, PAD, START, Item, Token
+from .prompt import ROLES, Prompt
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,7 @@ def write_sketches(
 
     active = [_Beam([], [], []) for _ in range(beams if temperature > 0 else 1)]
     finished: list[Sketch] = []
-    masks = _ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
+    masks = ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
     writing = Writing(network, memory, rows=beams, steps=MAX_STEPS)
     writing.keep([0] * len(active))
     for _ in range(MAX_STEPS):
@@ -157,7 +157,7 @@ def _choose(
     return [place // width for place in places], [place % width for place in places]
 
 
-class _ClassMasks:
+class ClassMasks:
     """Turns the grammar's `Allowed` into masks over one prompt's outputs."""
 
     def __init__(self, prompt: Prompt, width: int) -> None:
@@ -168,6 +168,10 @@ class _ClassMasks:
         self.members: dict[str, list[int]] = {}
         for index, item in enumerate(prompt.items):
             self.members.setdefault(classes(item), []).append(len(KEYWORDS) + index)
+        self.places = {item: index for index, item in enumerate(prompt.items)}
+        date = ROLES.index("date")
+        spans = zip(prompt.items, prompt.spans, strict=True)
+        self.dates = {item for item, span in spans if item.kind == "column" and prompt.roles[span[0]] == date}
         self.empty = torch.zeros(self.width, dtype=torch.bool)
         self.cache: dict[frozenset[str], Tensor] = {}
 
@@ -196,14 +200,50 @@ class _ClassMasks:
             self.cache[allowed] = mask
         mask = self.cache[allowed]
         if "@table" in allowed and listed:
-            mask = mask.clone()
-            mask[[len(KEYWORDS) + self.prompt.items.index(table) for table in listed]] = False
+            mask = self._without(mask, listed)
+        if "@column" in allowed and (nonsense := self._nonsense(tokens)):
+            sensible = self._without(mask, nonsense)
+            mask = sensible if bool(sensible.any()) else mask
         if not bool(mask.any()):
             raise SketchError(f"the dialogue holds nothing of {sorted(allowed)}")
         return mask
 
+    def _without(self, mask: Tensor, items: Iterable[Item]) -> Tensor:
+        mask = mask.clone()
+        mask[[len(KEYWORDS) + self.places[item] for item in items]] = False
+        return mask
+
+    def _nonsense(self, tokens: Sequence[Token]) -> set[Item]:
+        """Columns that mean nothing here: dates to be summed up, and what the SELECT list has already."""
+        last = tokens[-1] if tokens else ""
+        banned = self.dates if isinstance(last, str) and last.split("_")[0] in ("avg", "sum") else set()
+        for expression in _selected(tokens):
+            *function, operand = expression
+            if isinstance(operand, Item) and function == ([last] if last in AGGREGATES else []):
+                banned = banned | {operand}
+        return banned
+
 
 _NEED_VALUE = frozenset(LIKES)
+_AFTER_SELECT = frozenset({"from", "where", "group", "order", "(", ")"})
+
+
+def _selected(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The whole expressions of the SELECT list that the tokens end in; none where they end elsewhere."""
+    inside: list[Token] = []
+    for token in reversed(tokens):
+        if token == "select":
+            break
+        if token in _AFTER_SELECT:
+            return []
+        inside.insert(0, token)
+    expressions: list[list[Token]] = [[]]
+    for token in inside:
+        if token == ",":
+            expressions.append([])
+        elif token != "distinct":
+            expressions[-1].append(token)
+    return expressions[:-1]
 
 
 def _listed(tokens: Sequence[Token]) -> list[Item]:

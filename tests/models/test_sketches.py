@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlberg.models.embedded.decoding import ClassMasks
 from sqlberg.models.embedded.grammar import Query, SketchError, follow, parse
-from sqlberg.models.embedded.items import Item
+from sqlberg.models.embedded.items import KEYWORDS, Item
+from sqlberg.models.embedded.prompt import Prompt
 from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter, UnconnectedTables, connect, quote
 
 SINGER, CONCERT = Item("table", text="singer", table="singer"), Item("table", text="concert", table="concert")
@@ -160,3 +162,37 @@ def test_a_refusal_may_name_the_words_that_nothing_stands_for():
 def test_a_look_up_is_pairs_of_words():
     first, last = Item("word", text="Joe", index=3), Item("word", text="Sharp", index=4)
     assert parse(["lookup", first, last, "end"]) == [(first, last)]
+
+
+def masks_over(*columns: tuple[str, str]) -> ClassMasks:
+    """Masks of a prompt with these columns of one table, each with its role."""
+    prompt = Prompt()
+    for name, role in columns:
+        prompt.point(column("singer", name), prompt.add([1], role))
+    prompt.point(SINGER, prompt.add([2], "table"))
+    return ClassMasks(prompt, len(KEYWORDS) + len(prompt.items))
+
+
+def open_columns(masks: ClassMasks, *tokens: str | Item) -> set[str]:
+    allowed = masks.allowed(["execute", *tokens], "")
+    return {item.text for place, item in enumerate(masks.prompt.items) if allowed[len(KEYWORDS) + place]}
+
+
+def test_a_select_list_holds_nothing_twice():
+    masks = masks_over(("name", "text"), ("age", "number"))
+    name, age = column("singer", "name"), column("singer", "age")
+    assert open_columns(masks, "select", name, ",") == {"age"}
+    assert open_columns(masks, "select", "max", age, ",", "max") == {"name"}
+    assert open_columns(masks, "select", "max", age, ",", "min") == {"name", "age"}
+    assert open_columns(masks, "select", name, "where") == {"name", "age"}
+    assert open_columns(masks, "select", name, "where", age, "=", "(", "select") == {"name", "age"}
+
+
+def test_dates_are_neither_summed_nor_averaged():
+    masks = masks_over(("born", "date"), ("age", "number"))
+    assert open_columns(masks, "select", "avg") == {"age"}
+    assert open_columns(masks, "select", "max") == {"born", "age"}
+
+
+def test_where_only_nonsense_is_left_it_may_be_written():
+    assert open_columns(masks_over(("born", "date")), "select", "sum") == {"born"}
