@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from ...tools.cells import identifier
 from ...tools.schema import Column
 from . import bank
-from .conditions import Condition, a_condition, equal_text
+from .asking import AGGREGATES, HIGH, LOW, Asking, names, sql
+from .conditions import Condition
 from .generator import TRIES, as_typed, checked
-from .single import AGGREGATES, HIGH, LOW, Asking, names, sql
+from .predicates import a_condition, equal_text
 from .wording import Wording, plural
 from .world import World
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from ...tools.errors import SqlbergError
 from ...tools.limits import Limits, Result
+from .asking import Asking, Draft
 from .joined import JOINED_SHAPES, Pair
-from .single import SHAPES, Asking, Draft
+from .single import SHAPES
 from .wording import Wording
 from .world import World
 

@@ -6,13 +6,15 @@ through it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...tools.cells import identifier
 from . import bank
-from .conditions import Condition, a_condition, adjectives_of
-from .single import AGGREGATES, HIGH, LOW, Asking, Draft, a_count, names, sql
+from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, a_count, names, sql, where_of
+from .conditions import Condition, adjectives_of
+from .predicates import a_condition
 from .wording import plural
 from .world import Link
 
@@ -26,7 +28,7 @@ class Pair:
     parent: Asking
 
     @property
-    def rng(self):
+    def rng(self) -> random.Random:
         return self.child.rng
 
     def fields(self, condition: Condition | None = None, *, of_parent: bool = False) -> dict[str, str]:
@@ -74,7 +76,9 @@ def beside_parent(pair: Pair) -> Draft | None:
     templates = bank.PARENT_OF if pair.link.join else bank.LINKED
     question = pair.child.say(templates, **fields, **own_words, **other_words)
     first, second = (own, others) if templates is bank.PARENT_OF else (others, own)
-    return Draft(question, sql(f"{first}, {second}", pair.link.source, where=_where(condition)), "join list")
+    return Draft(
+        question, sql(f"{first}, {second}", pair.link.source, where=where_of(condition)), "join list"
+    )
 
 
 def of_parent(pair: Pair) -> Draft | None:
@@ -123,7 +127,7 @@ def having_children(pair: Pair) -> Draft | None:
     columns, words = pair.shown(True)
     question = pair.child.say(bank.HAVING_CHILDREN, **pair.fields(condition), **words)
     distinct = "DISTINCT " if pair.rng.random() < 0.3 else ""
-    return Draft(question, sql(distinct + columns, pair.link.source, where=_where(condition)), "has")
+    return Draft(question, sql(distinct + columns, pair.link.source, where=where_of(condition)), "has")
 
 
 def without_children(pair: Pair) -> Draft | None:
@@ -141,7 +145,7 @@ def without_children(pair: Pair) -> Draft | None:
             condition.verb1,
             condition.before,
         )
-    where = f"{ref_key} NOT IN ({sql(key, child, where=_where(condition))})"
+    where = f"{ref_key} NOT IN ({sql(key, child, where=where_of(condition))})"
     fields = pair.fields(condition)
     if pair.rng.random() < 0.35:
         return Draft(
@@ -170,7 +174,7 @@ def each_parent(pair: Pair) -> Draft | None:
         figure, question = "count(*)", pair.child.say(bank.COUNT_EACH, **fields)
     tail = f"GROUP BY {pair.link.key}"
     return Draft(
-        question, sql(f"{columns}, {figure}", pair.link.source, where=_where(condition), tail=tail), "each"
+        question, sql(f"{columns}, {figure}", pair.link.source, where=where_of(condition), tail=tail), "each"
     )
 
 
@@ -200,7 +204,7 @@ def extreme_parent(pair: Pair) -> Draft | None:
         question = pair.child.say(bank.MOST_CHILDREN if descending else bank.FEWEST_CHILDREN, **fields)
     tail = f"GROUP BY {pair.link.key} ORDER BY {figure}{' DESC' if descending else ''} LIMIT {n}"
     return Draft(
-        question, sql(columns, pair.link.source, where=_where(condition), tail=tail), "extreme parent"
+        question, sql(columns, pair.link.source, where=where_of(condition), tail=tail), "extreme parent"
     )
 
 
@@ -211,7 +215,7 @@ def parents_having(pair: Pair) -> Draft | None:
     question = pair.child.say(bank.CHILDREN_HAVING, times=times, **pair.fields(condition), **words)
     tail = f"GROUP BY {pair.link.key} HAVING {having}"
     return Draft(
-        question, sql(columns, pair.link.source, where=_where(condition), tail=tail), "parents having"
+        question, sql(columns, pair.link.source, where=where_of(condition), tail=tail), "parents having"
     )
 
 
@@ -249,7 +253,7 @@ def by_parents_group(pair: Pair) -> Draft | None:
     select = f"{column}, count(*)"
     return Draft(
         question,
-        sql(select, pair.link.source, where=_where(condition), tail=f"GROUP BY {column}"),
+        sql(select, pair.link.source, where=where_of(condition), tail=f"GROUP BY {column}"),
         "by parent's group",
     )
 
@@ -269,10 +273,6 @@ def both_children(pair: Pair) -> Draft | None:
     )
     parts = (sql(columns, pair.link.source, where=condition.sql) for condition in (one, other))
     return Draft(question, " INTERSECT ".join(parts), "both children")
-
-
-def _where(condition: Condition | None) -> str:
-    return condition.sql if condition else ""
 
 
 JOINED_SHAPES: tuple[tuple[int, JoinedShape], ...] = (

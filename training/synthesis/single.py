@@ -5,123 +5,19 @@ A shape takes an `Asking` and returns a `Draft`, or None where the table has not
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ...tools.cells import identifier
 from ...tools.schema import Column
 from . import bank
-from .conditions import COMPARISONS, Condition, a_condition, adjectives_of, also, column_sql
-from .templates import draw, say
-from .wording import Wording, plural
-from .world import Entity
-
-AGGREGATES = {
-    "avg": ("average {m}", "mean {m}", "average of the {m}"),
-    "max": ("maximum {m}", "highest {m}", "largest {m}", "greatest {m}"),
-    "min": ("minimum {m}", "lowest {m}", "smallest {m}"),
-    "sum": ("total {m}", "sum of the {ms}", "total of all {ms}", "combined {m}"),
-}
-HIGH = ("highest", "largest", "greatest", "biggest", "maximum", "most")
-LOW = ("lowest", "smallest", "least", "minimum")
-NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A question and its SQL, not yet run."""
-
-    question: str
-    sql: str
-    shape: str
-
-
-@dataclass(frozen=True)
-class Asking:
-    """One question in the making."""
-
-    entity: Entity
-    wording: Wording
-    rng: random.Random
-
-    def say(self, templates: Sequence[str], **fields: object) -> str:
-        return say(self.rng.choice(templates), self.rng, **fields)
-
-    def things(self, condition: Condition | None, verbal: bool = False) -> dict[str, str]:
-        """The fields {things}, {thing}, {that}, {verb}, {verb1} of this table under a condition.
-
-        verbal: the condition will be said by its verb.
-        """
-        things, thing = self.wording.things(self.entity.name), self.wording.thing(self.entity.name)
-        if condition is None:
-            return {"things": things, "thing": thing, "that": "", "verb": "", "verb1": ""}
-        that = condition.that
-        if self.wording.is_person(self.entity.name):
-            that = that.replace(" that ", " who ").replace(" which ", " who ")
-        if condition.before and not verbal and self.rng.random() < 0.6:
-            things, thing, that = f"{condition.before} {things}", f"{condition.before} {thing}", ""
-        return {
-            "things": things,
-            "thing": thing,
-            "that": that,
-            "verb": condition.verb,
-            "verb1": condition.verb1,
-        }
-
-    def condition(self, chance: float, joined: bool = False) -> Condition | None:
-        """Perhaps a condition, seldom two."""
-        if self.rng.random() > chance:
-            return None
-        first = a_condition(self.entity, self.wording, self.rng, joined)
-        if first is None or self.rng.random() > 0.25:
-            return first
-        second = a_condition(self.entity, self.wording, self.rng, joined)
-        if second is None or first.sql.split()[0] == second.sql.split()[0]:
-            return first
-        if " OR " in first.sql + second.sql:
-            return first
-        return also(first, second, self.rng.choice(("and", "and", "and", "or")))
-
-    def columns(
-        self, most: int = 3, *, besides: Condition | None = None, named: float = 0.75
-    ) -> list[Column]:
-        """One to `most` columns to show, the likeliest (`named`) first what names the rows; none that the
-        condition has fixed already.
-        """
-        fixed = set(re.findall(r"\w+", besides.sql)) if besides else set()
-        shown = [column for column in self.entity.shown if column.name not in fixed] or self.entity.shown[:1]
-        labels = [column for column in self.entity.labels if column in shown]
-        count = self.rng.choice((1, 1, 1, 2, 2, 3)[: 2 * most])
-        chosen: list[Column] = []
-        if labels and self.rng.random() < named:
-            chosen.append(labels[0])
-        others = [column for column in shown if column not in chosen]
-        chosen += self.rng.sample(others, min(len(others), max(0, count - len(chosen))))
-        return chosen or list(shown[:1])
-
-    def measure(self, function: str, column: Column) -> str:
-        """ "average age"."""
-        attribute = self.wording.attribute(column)
-        return self.rng.choice(AGGREGATES[function]).format(m=attribute, ms=plural(attribute))
-
-    def number(self, value: int) -> str:
-        return NUMBERS[value - 1] if value <= 10 and self.rng.random() < 0.4 else str(value)
-
+from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, a_count, names, sql, where_of
+from .conditions import COMPARISONS, Condition, adjectives_of
+from .predicates import a_condition
+from .templates import draw
+from .wording import plural
 
 Shape = Callable[[Asking], Draft | None]
-
-
-def sql(select: str, source: str, *, where: str = "", tail: str = "") -> str:
-    """A SELECT of these clauses; tail: all that follows WHERE."""
-    return (
-        f"SELECT {select} FROM {source}" + (f" WHERE {where}" if where else "") + (f" {tail}" if tail else "")
-    )
-
-
-def names(columns: Sequence[Column], joined: bool = False) -> str:
-    return ", ".join(column_sql(column, joined) for column in columns)
 
 
 def listing(asking: Asking) -> Draft | None:
@@ -136,14 +32,14 @@ def listing(asking: Asking) -> Draft | None:
         attr=asking.wording.attributes(columns, many=False),
         **asking.things(condition, verbal=bank_of is not bank.LIST),
     )
-    return Draft(question, sql(names(columns), _table(asking), where=_where(condition)), "list")
+    return Draft(question, sql(names(columns), _table(asking), where=where_of(condition)), "list")
 
 
 def counting(asking: Asking) -> Draft | None:
     condition = asking.condition(0.8)
     bank_of = bank.COUNT_VERB if condition and asking.rng.random() < 0.35 else bank.COUNT
     question = asking.say(bank_of, **asking.things(condition, verbal=bank_of is bank.COUNT_VERB))
-    return Draft(question, sql("count(*)", _table(asking), where=_where(condition)), "count")
+    return Draft(question, sql("count(*)", _table(asking), where=where_of(condition)), "count")
 
 
 def different(asking: Asking) -> Draft | None:
@@ -156,7 +52,7 @@ def different(asking: Asking) -> Draft | None:
         text, select = asking.say(bank.COUNT_DISTINCT, **fields), f"count(DISTINCT {names([group])})"
     else:
         text, select = asking.say(bank.DISTINCT, **fields), f"DISTINCT {names([group])}"
-    return Draft(text, sql(select, _table(asking), where=_where(condition)), "distinct")
+    return Draft(text, sql(select, _table(asking), where=where_of(condition)), "distinct")
 
 
 def aggregate(asking: Asking) -> Draft | None:
@@ -175,7 +71,7 @@ def aggregate(asking: Asking) -> Draft | None:
         said = ", ".join(short[:-1]) + f" and {short[-1]} {asking.wording.attribute(measure)}"
     select = ", ".join(f"{function}({names([measure])})" for function in functions)
     question = asking.say(bank.AGGREGATE, measure=said, **asking.things(condition))
-    return Draft(question, sql(select, _table(asking), where=_where(condition)), "aggregate")
+    return Draft(question, sql(select, _table(asking), where=where_of(condition)), "aggregate")
 
 
 def grouped(asking: Asking) -> Draft | None:
@@ -200,7 +96,7 @@ def grouped(asking: Asking) -> Draft | None:
         tail += f" ORDER BY {figure}" + (" DESC" if descending else "")
     return Draft(
         question,
-        sql(f"{names([group])}, {figure}", _table(asking), where=_where(condition), tail=tail),
+        sql(f"{names([group])}, {figure}", _table(asking), where=where_of(condition), tail=tail),
         "group",
     )
 
@@ -221,7 +117,7 @@ def group_extreme(asking: Asking) -> Draft | None:
     )
     tail = f"GROUP BY {names([group])} {order}"
     return Draft(
-        question, sql(names([group]), _table(asking), where=_where(condition), tail=tail), "group extreme"
+        question, sql(names([group]), _table(asking), where=where_of(condition), tail=tail), "group extreme"
     )
 
 
@@ -245,7 +141,9 @@ def group_having(asking: Asking) -> Draft | None:
         times, having = a_count(asking)
         question = asking.say(bank.GROUP_HAVING, times=times, **fields)
     tail = f"GROUP BY {names([group])} HAVING {having}"
-    return Draft(question, sql(names([group]), _table(asking), where=_where(condition), tail=tail), "having")
+    return Draft(
+        question, sql(names([group]), _table(asking), where=where_of(condition), tail=tail), "having"
+    )
 
 
 def superlative(asking: Asking) -> Draft | None:
@@ -280,7 +178,7 @@ def superlative(asking: Asking) -> Draft | None:
         )
     tail = f"ORDER BY {names([column])}" + (" DESC" if high else "") + f" LIMIT {n}"
     return Draft(
-        question, sql(names(columns), _table(asking), where=_where(condition), tail=tail), "superlative"
+        question, sql(names(columns), _table(asking), where=where_of(condition), tail=tail), "superlative"
     )
 
 
@@ -300,7 +198,9 @@ def sorted_listing(asking: Asking) -> Draft | None:
         bank.SORTED, order=order, attrs=asking.wording.attributes(columns), **asking.things(condition)
     )
     tail = f"ORDER BY {names([column])}" + (" DESC" if descending else "")
-    return Draft(question, sql(names(columns), _table(asking), where=_where(condition), tail=tail), "sorted")
+    return Draft(
+        question, sql(names(columns), _table(asking), where=where_of(condition), tail=tail), "sorted"
+    )
 
 
 def against_average(asking: Asking) -> Draft | None:
@@ -368,27 +268,13 @@ def over_time(asking: Asking) -> Draft | None:
         figure, question = "count(*)", asking.say(bank.PER_TIME, **fields)
     return Draft(
         question,
-        sql(f"{cut}, {figure}", _table(asking), where=_where(condition), tail=f"GROUP BY {cut}"),
+        sql(f"{cut}, {figure}", _table(asking), where=where_of(condition), tail=f"GROUP BY {cut}"),
         "over time",
     )
 
 
-def a_count(asking: Asking) -> tuple[str, str]:
-    """ "at least 3" and `count(*) >= 3`."""
-    n = asking.rng.choice((1, 2, 2, 2, 3, 3, 4, 5))
-    operator, words = asking.rng.choice(
-        ((">=", "at least {n}"), (">=", "{n} or more"), (">", "more than {n}"), (">", "over {n}"),
-         ("<", "fewer than {n}"), ("<", "less than {n}"), ("=", "exactly {n}"), ("<=", "at most {n}"))
-    )  # fmt: skip
-    return words.format(n=asking.number(n)), f"count(*) {operator} {n}"
-
-
 def _table(asking: Asking) -> str:
     return identifier(asking.entity.name)
-
-
-def _where(condition: Condition | None) -> str:
-    return condition.sql if condition else ""
 
 
 def _other_than(group: Column, condition: Condition | None) -> Condition | None:
