@@ -64,7 +64,8 @@ def trust(figures: Figures) -> str:
     calibration = figures["calibration"]
     risks = calibration["risk_at_coverage"]
     rows = [
-        ["questions answered", f"{_percent(figures['answered'])} %"],
+        ["questions answered, at the default threshold", f"{_percent(figures['answered'])} %"],
+        ["right when answered", f"{_percent(figures['answered_right'])} %"],
         ["SQL that runs", f"{_percent(figures['sql_runs'])} %"],
         *([f"wrong among the surest {share} %", f"{_number(risk)} %"] for share, risk in risks.items()),
         ["area under the risk–coverage curve", _number(calibration["area_under_risk_coverage"], 3)],
