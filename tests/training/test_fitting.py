@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from sqlberg.agents.opening import open_database
+from sqlberg.errors import SqlbergError
 from sqlberg.models.embedded.adapter import ORIGIN, merged, save_adapter
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
@@ -87,6 +88,9 @@ def test_a_fit_leaves_an_adapter_and_a_report_and_can_be_gone_on_with(tmp_path: 
     made = (tmp_path / "run" / "taught.jsonl").stat().st_mtime_ns
     assert fit(reopen, tmp_path / "run", plan, people=asked) == fitted
     assert (tmp_path / "run" / "taught.jsonl").stat().st_mtime_ns == made
+    others = [Question(db_id="x", question="How many kinds?", sql="SELECT count(DISTINCT kind) FROM item")]
+    with pytest.raises(SqlbergError, match="questions"):
+        fit(reopen, tmp_path / "run", plan, people=others)
     answer = load_chat_model(f"embedded+{fitted.adapter}")
     assert answer.adapter == fitted.adapter  # type: ignore[attr-defined]
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.embedded.adapter import save_adapter
+from ...models.embedded.adapter import digest, save_adapter
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.network import SketchNetwork
 from ...models.embedded.weights import SHIPPED, load_weights
@@ -119,7 +119,7 @@ def fit(
     told each stage. Raises `SqlbergError` when the folder was begun with other settings.
     """
     with reopen() as database:
-        settings = {"plan": asdict(plan), "database": database.fingerprint, "base": str(base)}
+        settings = {"plan": asdict(plan), "database": database.fingerprint, "base": digest(base)}
         with RunFolder(folder, settings):
             tell("Making up questions")
             rows = _made(database, folder / "made.json", plan)
@@ -231,7 +231,8 @@ def _measure(
         with SqlAgent(database, model, explain=False) as agent:
             return agent.ask(question, cancel=cancel)
 
-    with RunFolder(folder, {"questions": [question.id for question in dataset.questions]}) as records:
+    asked = [[question.question, question.sql] for question in dataset.questions]
+    with RunFolder(folder, {"questions": asked}) as records:
         return run(dataset, answer, records, open_database=lambda _: reopen(), concurrency=2)
 
 
