@@ -13,18 +13,18 @@ figures and `ok`.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+from parts.run_folders import finish, options
 from sqlberg.training.embedded.augmentation import typo
 from sqlberg.training.evaluation.answering import Setup, answering, opening, settings_of
 from sqlberg.training.evaluation.dataset import Dataset, Question, load_dataset
@@ -32,10 +32,7 @@ from sqlberg.training.evaluation.records import Record, RunFolder
 from sqlberg.training.evaluation.report import summarise
 from sqlberg.training.evaluation.runner import run
 
-ROOT = Path(__file__).resolve().parent
-RESULTS = ROOT / "results" / "embedded.json"
-DATA = ROOT.parent.parent / "shared" / "data" / "spider"
-UNANSWERABLE = ROOT / "parts" / "unanswerable.jsonl"
+UNANSWERABLE = Path(__file__).resolve().parent / "parts" / "unanswerable.jsonl"
 
 MOST_SECONDS = {1: 0.5, 8: 2.0}
 MOST_MEGABYTES = 900
@@ -128,19 +125,8 @@ def loading_seconds() -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few questions of each, results not written")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder with questions.jsonl and databases/")
-    parser.add_argument("--output", type=Path, default=Path("runs/embedded"), help="where a full run resumes")
-    given = parser.parse_args()
-    if given.quick:
-        with tempfile.TemporaryDirectory() as folder:
-            figures = measure(given.data, Path(folder), quick=True)
-    else:
-        figures = measure(given.data, given.output, quick=False)
-        RESULTS.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(figures, ensure_ascii=False))
-    return 0 if figures["ok"] else 1
+    given = options(__doc__, quick="a few questions of each", output="runs/embedded").parse_args()
+    return finish(given, partial(measure, given.data, quick=given.quick), "embedded.json")
 
 
 if __name__ == "__main__":

@@ -12,21 +12,17 @@ average.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from parts.run_folders import finish, options
 from sqlberg.agents.opening import open_database
 from sqlberg.training.embedded.fitting import Measured, Plan, fit
 from sqlberg.training.evaluation.dataset import Question
 
-ROOT = Path(__file__).resolve().parent
-RESULTS = ROOT / "results" / "fit.json"
-DATA = ROOT.parent.parent / "shared" / "data" / "spider"
 DATABASES = ("movie_1", "company_office", "candidate_poll")
 LEAST_POINTS = 8.0
 
@@ -81,19 +77,8 @@ def _figures(measured: Measured) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one database, one minute, results not written")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder with questions.jsonl and databases/")
-    parser.add_argument("--output", type=Path, default=Path("runs/fit"), help="where a full run resumes")
-    given = parser.parse_args()
-    if given.quick:
-        with tempfile.TemporaryDirectory() as folder:
-            figures = measure(given.data, Path(folder), quick=True)
-    else:
-        figures = measure(given.data, given.output, quick=False)
-        RESULTS.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(figures, ensure_ascii=False))
-    return 0 if figures["ok"] else 1
+    given = options(__doc__, quick="one database, one minute", output="runs/fit").parse_args()
+    return finish(given, partial(measure, given.data, quick=given.quick), "fit.json")
 
 
 if __name__ == "__main__":

@@ -186,11 +186,47 @@ def concurrency(figures: Figures) -> str:
     return _table(["", "measured"], rows)
 
 
+def embedded(figures: Figures) -> str:
+    """The embedded model on a laptop."""
+    seconds, typing = figures["seconds_by_candidates"], figures["typing_errors"]
+    declined = figures["unanswerable"]
+    rows = [
+        [
+            f"seconds a question, {name}, median and 95th percentile",
+            f"{_number(seconds[count]['p50'], 2)} and {_number(seconds[count]['p95'], 2)}",
+        ]
+        for count, name in (("1", "one candidate"), ("8", "eight candidates"))
+    ]
+    rows += [
+        ["memory of the process", f"{figures['megabytes']} MB"],
+        ["weights loaded in", f"{_number(figures['loading_seconds'], 2)} s"],
+        ["`multiset` without and with one random typing error in each question",
+         f"{_percent(typing['without'])} and {_percent(typing['with_one'])}"],
+        [f"{declined['questions']} questions about what the databases do not hold, declined",
+         f"{_number(declined['declined'])} %"],
+    ]  # fmt: skip
+    return _table(["", "measured"], rows)
+
+
+def fit(figures: Figures) -> str:
+    """What fitting to a database gains."""
+    rows = [
+        [f"`{name}` ({part['people']['questions']})"]
+        + [_number(part[kind][when]) for kind in ("people", "synthetic") for when in ("before", "after")]
+        for name, part in figures["databases"].items()
+    ]
+    heading = ["database (people's questions)", "before", "after", "synthetic ones, before", "after"]
+    return _table(heading, rows)
+
+
 # Table name -> (results file, what makes the table).
 TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "accuracy": ("accuracy.json", accuracy),
     "cost": ("accuracy.json", cost),
     "trust": ("accuracy.json", trust),
+    "accuracy-8": ("accuracy_8.json", accuracy),
+    "embedded": ("embedded.json", embedded),
+    "fit": ("fit.json", fit),
     "overhead": ("overhead.json", overhead),
     "safety": ("safety.json", safety),
     "found": ("tools.json", found),
@@ -209,7 +245,7 @@ def rendered(text: str, results: Path = RESULTS) -> str:
         if path.exists():
             table = render(json.loads(path.read_text(encoding="utf-8")))
         else:
-            table = f"*Not measured yet: `benchmarks/{path.stem}.py` writes `benchmarks/results/{source}`.*"
+            table = f"*Not measured yet: `benchmarks/results/{source}` is not there.*"
         return f"{match[1]}{table}\n{match[3]}"
 
     return _SECTION.sub(section, text)

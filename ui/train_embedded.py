@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,13 @@ def train_embedded(
     ] = 0,
     judging: Annotated[
         int, typer.Option(min=0, help="Steps after these that tell right candidates of its own from wrong.")
-    ] = 400,
+    ] = 800,
     rows: Annotated[int, typer.Option(min=1, help="Examples in a step.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate until the run cools down.")] = 3e-4,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Go on from these trained weights (a folder), instead of beginning with MiniLM's."),
+    ] = None,
     synthetic: Annotated[
         int, typer.Option(min=0, help="Synthetic questions over each training database, besides people's.")
     ] = 110,
@@ -42,6 +47,8 @@ def train_embedded(
       sqlberg train-embedded data/spider runs/embedded --minutes 120
 
       sqlberg train-embedded data/spider runs/embedded --device cuda --workers 1 --rows 64
+
+      sqlberg train-embedded data/spider runs/further --start runs/embedded/judging/weights
     """
     from ..training.embedded.confidence import calibrate
     from ..training.embedded.preparing import (
@@ -57,17 +64,21 @@ def train_embedded(
     at_hand = (data / "questions.jsonl").is_file()
     if not at_hand and not list((folder / "trajectories").glob("*.jsonl")):
         raise SqlbergError(f"{data} holds no questions.jsonl: name a folder with questions and databases")
+    if start and not (start / "config.json").is_file():
+        raise SqlbergError(f"{start} holds no trained weights: name a folder with config.json")
     folder.mkdir(parents=True, exist_ok=True)
     taught, passed = prepare(data, folder, workers)
     if at_hand and synthetic:
         prepare_synthetic(data, folder, synthetic, seed, workers)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, rate=rate, seed=seed)
-    weights = run_training(folder, settings, workers, device)
+    if start:
+        settings = replace(settings, plain_steps=0)
+    weights = run_training(folder, settings, workers, device, start=start)
     if judging and at_hand:
         prepare_follow_ups(data, folder, synthetic // 2, seed, workers)
         prepare_judged(data, folder, seed, workers)
         after = Settings(
-            steps=judging, rows=rows, rate=rate / 3, warmup=20, cooldown=0.7, plain_steps=0, seed=seed
+            steps=judging, rows=rows, rate=rate / 2, warmup=20, cooldown=0.7, plain_steps=0, seed=seed
         )
         weights = run_training(folder, after, workers, device, judging=True)
     if at_hand:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .grammar import SketchError, classes, follow
 from .items import AGGREGATES, KEYWORD_IDS, KEYWORDS, LIKES, PAD, START, Item, Token
-from .prompt import ROLES, Prompt
+from .prompt import Prompt
 
 if TYPE_CHECKING:
     import torch
@@ -169,9 +169,6 @@ class ClassMasks:
         for index, item in enumerate(prompt.items):
             self.members.setdefault(classes(item), []).append(len(KEYWORDS) + index)
         self.places = {item: index for index, item in enumerate(prompt.items)}
-        date = ROLES.index("date")
-        spans = zip(prompt.items, prompt.spans, strict=True)
-        self.dates = {item for item, span in spans if item.kind == "column" and prompt.roles[span[0]] == date}
         self.empty = torch.zeros(self.width, dtype=torch.bool)
         self.cache: dict[frozenset[str], Tensor] = {}
 
@@ -193,6 +190,8 @@ class ClassMasks:
         listed = _listed(tokens)
         if listed and len(listed) == len(self.members.get("@table", [])):
             allowed -= {","}
+        if tokens and tokens[-1] in self.prompt.wordy and tokens[-2] not in AGGREGATES:
+            allowed -= _ORDERINGS
         if allowed not in self.cache:
             mask = self.empty.clone()
             for name in allowed:
@@ -214,17 +213,31 @@ class ClassMasks:
         return mask
 
     def _nonsense(self, tokens: Sequence[Token]) -> set[Item]:
-        """Columns that mean nothing here: dates to be summed up, and what the SELECT list has already."""
+        """Columns that mean nothing here: words and dates to be summed up, words to be the highest, and what
+        the SELECT list has already.
+        """
         last = tokens[-1] if tokens else ""
-        banned = self.dates if isinstance(last, str) and last.split("_")[0] in ("avg", "sum") else set()
+        function = last.split("_")[0] if isinstance(last, str) else ""
+        banned = _banned(self.prompt, function)
         for expression in _selected(tokens):
-            *function, operand = expression
-            if isinstance(operand, Item) and function == ([last] if last in AGGREGATES else []):
+            *before, operand = expression
+            if isinstance(operand, Item) and before == ([last] if last in AGGREGATES else []):
                 banned = banned | {operand}
         return banned
 
 
+def _banned(prompt: Prompt, function: str) -> set[Item]:
+    """The columns that a function means nothing for: in none of the 1 700 calls in people's train questions
+    does one stand.
+    """
+    if function in ("avg", "sum"):
+        return prompt.dates | prompt.wordy
+    return prompt.wordy if function in ("min", "max") else set()
+
+
 _NEED_VALUE = frozenset(LIKES)
+_ORDERINGS = frozenset({"<", "<=", ">", ">=", "between"})
+"""What words are not compared by: in one of 1 433 such comparisons they are."""
 _AFTER_SELECT = frozenset({"from", "where", "group", "order", "(", ")"})
 
 

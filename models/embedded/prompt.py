@@ -69,7 +69,7 @@ class Prompt:
     """One turn's input.
 
     pieces, roles, matches, keys: one id per token, equally long. items: what can be pointed at;
-    spans[i]: the token positions of items[i].
+    spans[i]: the token positions of items[i]. dates, wordy: the columns that hold dates, and words.
     """
 
     pieces: list[int] = field(default_factory=list)
@@ -78,6 +78,8 @@ class Prompt:
     keys: list[int] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
+    dates: set[Item] = field(default_factory=set)
+    wordy: set[Item] = field(default_factory=set)
 
     @property
     def key(self) -> tuple[tuple[int, ...] | tuple[Item, ...], ...]:
@@ -191,8 +193,14 @@ class PromptWriter:
             if len(prompt.pieces) + len(pieces) + 1 > limit:
                 break
             key = "primary" if column.is_key else "foreign" if column.refers_to else "none"
-            span = prompt.add(pieces, _role(column), linking.name(column.name), key)
-            prompt.point(Item("column", text=column.name, table=table, column=column.name), span)
+            role = _role(column)
+            span = prompt.add(pieces, role, linking.name(column.name), key)
+            item = Item("column", text=column.name, table=table, column=column.name)
+            prompt.point(item, span)
+            if role == "date":
+                prompt.dates.add(item)
+            if role == "text" and column.holds_words:
+                prompt.wordy.add(item)
             if column.refers_to and not set(stems(column.refers_to)) <= set(stems(column.name)):
                 prompt.add(self.pieces(">"), "special")
                 prompt.add(self.pieces(spoken(column.refers_to)), "table", linking.name(column.refers_to))

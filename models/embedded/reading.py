@@ -32,6 +32,7 @@ JOIN_LINE = re.compile(
 JOIN_CONDITION = re.compile(rf"({NAME})\.({NAME}) = ({NAME})\.({NAME})")
 DATABASE_LINE = re.compile(r"Database (?P<name>.*) \((?P<dialect>\w+)\)\Z")
 STRING = re.compile(r"'(?:[^']|'')*'")
+NUMBER_LIKE = re.compile(r"\W*\d")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class SeenColumn:
     values: tuple[str, ...] = ()
     is_number: bool = False
     is_date: bool = False
+    holds_words: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,10 @@ def _read_column(found: re.Match[str], situation: Situation) -> None:
     if found["refs"]:
         column.refers_to = _name(re.findall(NAME, found["refs"])[0])
     notes = found["notes"] or ""
+    cells = tuple(_string(value) for value in STRING.findall(notes.split(" -- ")[0]))
     if notes.startswith("values: "):
-        column.values = tuple(_string(value) for value in STRING.findall(notes.split(" -- ")[0]))
+        column.values = cells
+    column.holds_words = bool(cells) and not any(NUMBER_LIKE.match(cell) for cell in cells)
     column.is_date = bool(re.match(r"'?\d{4}-\d\d-\d\d", notes))
     column.is_number = not column.is_date and bool(re.match(r"-?\d[\d.e+-]* to ", notes))
 

@@ -165,10 +165,12 @@ def test_a_look_up_is_pairs_of_words():
 
 
 def masks_over(*columns: tuple[str, str]) -> ClassMasks:
-    """Masks of a prompt with these columns of one table, each with its role."""
+    """Masks of a prompt with these columns of one table, each with its role, or "words"."""
     prompt = Prompt()
     for name, role in columns:
-        prompt.point(column("singer", name), prompt.add([1], role))
+        item = column("singer", name)
+        prompt.point(item, prompt.add([1], "text" if role == "words" else role))
+        {"date": prompt.dates, "words": prompt.wordy}.get(role, set()).add(item)
     prompt.point(SINGER, prompt.add([2], "table"))
     return ClassMasks(prompt, len(KEYWORDS) + len(prompt.items))
 
@@ -192,6 +194,18 @@ def test_dates_are_neither_summed_nor_averaged():
     masks = masks_over(("born", "date"), ("age", "number"))
     assert open_columns(masks, "select", "avg") == {"age"}
     assert open_columns(masks, "select", "max") == {"born", "age"}
+
+
+def test_words_are_neither_computed_with_nor_ordered_by_size():
+    masks = masks_over(("name", "words"), ("age", "number"))
+    name, age = column("singer", "name"), column("singer", "age")
+    assert open_columns(masks, "select", "max") == {"age"}
+    assert open_columns(masks, "select", "count") == {"name", "age"}
+    larger = list(KEYWORDS).index(">")
+    for tokens, may_be in (([name], False), ([age], True)):
+        assert bool(masks.allowed(["execute", "select", "*", "where", *tokens], "")[larger]) is may_be
+    counted = ["execute", "select", name, "group", name, "having", "count", name]
+    assert bool(masks.allowed(counted, "")[larger])
 
 
 def test_where_only_nonsense_is_left_it_may_be_written():

@@ -117,12 +117,20 @@ def _missing(folder: Path, kind: str, seed: int) -> list[str]:
 def _all(jobs: Sequence[Callable[[], Counts]], description: str, workers: int) -> Counts:
     written = passed = 0
     # Spawned, not forked: the parent may hold threads of tokenizers and torch.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_compute_alone) as pool:
         futures = [pool.submit(job) for job in jobs]
         for future in track(as_completed(futures), description, total=len(futures)):
             counts = future.result()
             written, passed = written + counts[0], passed + counts[1]
     return written, passed
+
+
+def _compute_alone() -> None:
+    """One thread for each process: more of them wait for each other most of the time."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _teach(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any]]) -> Counts:

@@ -1,6 +1,6 @@
 """The training of the embedded weights, in two parts. Resumable at every point.
 
-    sqlberg train-embedded DATA FOLDER
+    sqlberg train-embedded DATA FOLDER [--start WEIGHTS]
 
 DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read). FOLDER takes
 what is prepared (`preparing.py`), the workers' checkpoints, `log.jsonl` and `weights/` of the first part
@@ -36,11 +36,20 @@ JUDGED_ROWS = 8
 
 
 def run_training(
-    folder: Path, settings: Settings, workers: int, device: str, *, judging: bool = False
+    folder: Path,
+    settings: Settings,
+    workers: int,
+    device: str,
+    *,
+    judging: bool = False,
+    start: Path | None = None,
 ) -> Path:
-    """Train with `workers` processes to the end, the first part or the second; returns the weights."""
+    """Train with `workers` processes to the end, the first part or the second; returns the weights.
+
+    start: trained weights that the first part goes on from, instead of MiniLM's.
+    """
     place = folder / "judging" if judging else folder
-    work = partial(_judge if judging else _imitate, folder, settings, workers, device)
+    work = partial(_judge if judging else partial(_imitate, start), folder, settings, workers, device)
     run_workers(work, workers, place, settings)
     return place / "weights"
 
@@ -68,16 +77,21 @@ def _imitation(
     return imitation, pools, sizes
 
 
-def _imitate(folder: Path, settings: Settings, workers: int, device: str, worker: int) -> None:
-    start = minilm_folder()
+def _imitate(
+    start: Path | None, folder: Path, settings: Settings, workers: int, device: str, worker: int
+) -> None:
     imitation, _, about = _imitation(folder, settings, worker, device, FIRST_KINDS)
+    minilm = minilm_folder()
+    network = load_weights(start)[0].requires_grad_(True) if start else from_minilm(minilm, settings.dropout)
+    if start:
+        about["start"] = _told(start)
 
     def save(network: SketchNetwork, step: int) -> None:
         told = {"step": step, "settings": asdict(settings), "workers": workers, **about}
-        save_weights(network, start / "tokenizer.json", folder / "weights", **told)
+        save_weights(network, minilm / "tokenizer.json", folder / "weights", **told)
 
     train(
-        from_minilm(start, settings.dropout).to(device),
+        network.to(device),
         imitation,
         save=save,
         folder=folder,
@@ -95,12 +109,11 @@ def _judge(folder: Path, settings: Settings, workers: int, device: str, worker: 
     network, writer = load_weights(folder / "weights")
     rates = replace(Rates(), take=0.0, elsewhere=0.0)
     stream = JudgedStream(judged, writer, pools, rates=rates, rows=JUDGED_ROWS, seed=settings.seed + worker)
-    first = json.loads((folder / "weights" / "config.json").read_text())
+    first = _told(folder / "weights")
 
     def save(network: SketchNetwork, step: int) -> None:
-        told = {name: first[name] for name in ("step", "settings")}
         judging = {"step": step, "settings": asdict(settings), "judged": len(judged)}
-        told = {**told, "judging": judging, "workers": workers, **about}
+        told = {**first, "judging": judging, "workers": workers, **about}
         save_weights(network, folder / "weights" / "tokenizer.json", folder / "judging" / "weights", **told)
 
     train(
@@ -113,3 +126,9 @@ def _judge(folder: Path, settings: Settings, workers: int, device: str, worker: 
         workers=workers,
         device=device,
     )
+
+
+def _told(weights: Path) -> dict[str, Any]:
+    """What the weights say of how they were made."""
+    config = json.loads((weights / "config.json").read_text())
+    return {name: config[name] for name in ("step", "settings", "start", "judging") if name in config}
