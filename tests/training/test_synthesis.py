@@ -108,6 +108,26 @@ def test_values_and_numbers_of_the_sql_stand_in_the_question(zoo: Database):
                 assert word.lower() in one.question.lower(), one
 
 
+def test_questions_with_several_figures_name_each_of_them(zoo: Database):
+    kinds = {"figures": 0, "group figures": 0}
+    for one in synthesize(zoo, 300, seed=6):
+        if one.shape not in kinds:
+            continue
+        kinds[one.shape] += 1
+        assert one.sql.count("(") >= 2
+        for column, words in (("age", ("age", "old")), ("weight_kg", ("weight", "mass", "kilo"))):
+            if f"({column})" in one.sql:
+                assert any(word in one.question.lower() for word in words), one
+    assert min(kinds.values()) >= 2
+
+
+def test_one_list_of_two_tables_is_a_union(zoo: Database):
+    made = [one for one in synthesize(zoo, 400, seed=9) if one.shape == "one list"]
+    assert made
+    names = {row[0] for row in zoo.execute("SELECT name FROM animals UNION SELECT zoo_name FROM zoo").rows}
+    assert {row[0] for row in zoo.execute(made[0].sql).rows} == names
+
+
 def test_the_same_seed_asks_the_same_and_a_stopped_run_goes_on(zoo: Database):
     whole = list(synthesize(zoo, 40, seed=3))
     assert list(synthesize(zoo, 40, seed=3)) == whole

@@ -116,7 +116,7 @@ GROUP_HAVING = (
 )
 
 GROUP_HAVING_MEASURE = (
-    "[Which|What] {groups} have [a|an] {measure} of {things}{that} {than}?",
+    "[Which|What] {groups} have a {measure} of {things}{that} {than}?",
     "[Find|List|Show] the {groups} whose {measure} of {things}{that} is {than}.",
 )
 
@@ -155,8 +155,8 @@ SORTED = (
 )
 
 ALPHABETICALLY = (
-    "[alphabetically by {a}|in alphabetical order of {a}|by {a} in ascending order]",
-    "in [reverse alphabetical|descending alphabetical] order of {a}",
+    "[alphabetically by {a}|in alphabetical order of {a}|by {a} in ascending order|in ascending order of {a}|by {a}|by {a} from A to Z]",
+    "[in [reverse alphabetical|descending alphabetical] order of {a}|in descending order of {a}|by {a} from Z to A]",
 )
 """Ascending, descending; likewise below."""
 
@@ -165,14 +165,70 @@ BY_NUMBER = (
     "[by {a} in descending order|in descending order of {a}|by {a} from high to low|by {a}, highest first|from the highest {a} to the lowest]",
 )
 
+GROUPS_SORTED = (
+    "[Show|List|Give|Return] [the |all |all the |]{groups} of [the |]{things}{that} in {order} order of the number of {things}.",
+    "[Sort|Order] [the |all |]{groups} of [the |]{things}{that} by [how many {things} they have|the number of {things}], in {order} order.",
+    "What are the {groups} of [the |]{things}{that}, {order} by [the number of {things}|how many {things} there are]?",
+    "[List|Show] [each|every] {group} of {things}{that}, [sorted|ordered] by [the |]number of {things} in {order} order.",
+)
+
+THAN_OTHER = (
+    "[Which|What] {things} have a {measure} {side} [their|the] {other}?",
+    "[Show|List|Find|Return] the {attrs} of [the |all |]{things} [whose|for which the] {measure} is {side} [their|the] {other}.",
+    "What are the {attrs} of [the |]{things} with a {measure} {side} [their|the] {other}?",
+)
+
+AT_EXTREME = (
+    "How many {things} have the {best} {measure}?",
+    "[Count|Find the number of] {things} with the {best} {measure}.",
+    "How many {things} are there with the {best} {measure}?",
+)
+
+THAN_THOSE = (
+    "[Which|What] {things} have a {measure} {side} {those}? [Give|Show|List] their {attrs}.",
+    "[Show|List|Find|Return] the {attrs} of [the |all |]{things} [whose|for which the] {measure} is {side} {those}.",
+    "What are the {attrs} of [the |]{things} with a {measure} {side} {those}?",
+)
+
+ONE_LIST = (
+    "[Show|List|Give|Return] the {attrs} of all {things} and the {other_attrs} of all {others}[, in one list| together in a single list| as one list].",
+    "[Show|List|Return] all {thing} {attrs} and {other} {other_attrs} [together |][in one list|in a single list|in one column].",
+    "What are the {attrs} of all {things} and of all {others}[ taken together|]? [Put them in one list|One list, please|Merge them].",
+)
+
+PARENTS_SORTED = (
+    "[Show|List|Return|Give] the {parent_attrs} of [the |all |]{parents} in {order} order of the number of {children_that}[ they have|].",
+    "[Sort|Order] [the |all |]{parents} by [how many {children_that} they have|their number of {children_that}] in {order} order and [show|list] their {parent_attrs}.",
+    "What are the {parent_attrs} of [the |all |]{parents}, sorted by [the number of|how many] {children_that} [they have |]in {order} order?",
+)
+
+PARENTS_BY_MEASURE = (
+    "[Show|List|Find|Return] the {parent_attrs} of [the |all |]{parents} [whose|for which the] {measure} of {children_that} is {than}{order}.",
+    "[Which|What] {parents} have a {measure} of {children_that} {than}? [Show|List] their {parent_attrs}{order}.",
+    "What are the {parent_attrs} of [the |]{parents} with a {measure} of {children_that} {than}{order}?",
+)
+
+MEASURE_OF_EXTREME = (
+    "What is the {measure} of [the |all |]{children} of the {extreme}?",
+    "[Find|Show|Calculate|Return] the {measure} of [the |]{children} of the {extreme}.",
+    "For the {extreme}, what is the {measure} of its {children}?",
+)
+
+MEASURE_BY_GROUP = (
+    "What is the {measure} of [the |]{children_that} for each {group} of the {parents}?",
+    "[Show|Find|Return] [each|every|the] {parent} {group} and the {measure} of [the |its |]{children_that}.",
+    "For [each|every] {group} of {parents}, [what is|show|find] the {measure} of [the |their |]{children_that}[?|.]",
+    "{measure} of {children_that} by {parent} {group}",
+)
+
 COMPARED = (
     "[What are|Show|List|Find|Return|Give] the {attrs} of [the |all |]{things} [whose|for which the|where the] {measure} is {side} [the average|average|the mean|the overall average][?|.]",
-    "[Which|What] {things} have [a|an] {measure} {side} [the average|average]? [Give|Show|List] their {attrs}.",
+    "[Which|What] {things} have a {measure} {side} [the average|average]? [Give|Show|List] their {attrs}.",
     "[List|Find|Show] the {attrs} of {things} with [a |]{measure} {side} [the average|average|the mean].",
 )
 
 COMPARED_COUNT = (
-    "How many {things} have [a|an] {measure} {side} [the average|average|the mean]?",
+    "How many {things} have a {measure} {side} [the average|average|the mean]?",
     "[Count|Find the number of] {things} whose {measure} is {side} [the average|average].",
 )
 

@@ -11,12 +11,13 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...tools.errors import SqlbergError
 from ...tools.limits import Limits, Result
 from .asking import Asking, Draft
 from .joined import JOINED_SHAPES, Pair
+from .several import SEVERAL_JOINED, SEVERAL_SHAPES
 from .single import SHAPES
 from .wording import Wording
 from .world import World
@@ -29,6 +30,7 @@ TRIES = 40
 """Draws for each question wanted; a database with little to ask about ends earlier than the count."""
 JOINED_SHARE = 0.5
 _IMPERATIVES = ("Show", "List", "Find", "Give", "Return", "Count", "Display", "Tell", "Compute", "Calculate")
+Shaped = TypeVar("Shaped")
 CHECKING = Limits(seconds=5.0, rows=MOST_ROWS + 1)
 
 
@@ -79,12 +81,15 @@ def draft_of(world: World, rng: random.Random, wording: Wording) -> Draft | None
     if world.links and rng.random() < JOINED_SHARE:
         link = rng.choice(world.links)
         pair = Pair(link, Asking(link.child, wording, rng), Asking(link.parent, wording, rng))
-        shape = rng.choices([s for _, s in JOINED_SHAPES], [weight for weight, _ in JOINED_SHAPES])[0]
-        return shape(pair)
+        return _drawn((*JOINED_SHAPES, *SEVERAL_JOINED), rng)(pair)
     entities = world.askable
     entity = rng.choices(entities, [len(entity.shown) for entity in entities])[0]
-    single = rng.choices([s for _, s in SHAPES], [weight for weight, _ in SHAPES])[0]
-    return single(Asking(entity, wording, rng))
+    return _drawn((*SHAPES, *SEVERAL_SHAPES), rng)(Asking(entity, wording, rng))
+
+
+def _drawn(shapes: Sequence[tuple[int, Shaped]], rng: random.Random) -> Shaped:
+    """One of the shapes, by their weights."""
+    return rng.choices([shape for _, shape in shapes], [weight for weight, _ in shapes])[0]
 
 
 def checked(database: Database, sql: str, *, repeats: bool = True) -> Result | None:

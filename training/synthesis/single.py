@@ -32,31 +32,31 @@ def listing(asking: Asking) -> Draft | None:
         attr=asking.wording.attributes(columns, many=False),
         **asking.things(condition, verbal=bank_of is not bank.LIST),
     )
-    return Draft(question, sql(names(columns), _table(asking), where=where_of(condition)), "list")
+    return Draft(question, sql(names(columns), table_of(asking), where=where_of(condition)), "list")
 
 
 def counting(asking: Asking) -> Draft | None:
     condition = asking.condition(0.8)
     bank_of = bank.COUNT_VERB if condition and asking.rng.random() < 0.35 else bank.COUNT
     question = asking.say(bank_of, **asking.things(condition, verbal=bank_of is bank.COUNT_VERB))
-    return Draft(question, sql("count(*)", _table(asking), where=where_of(condition)), "count")
+    return Draft(question, sql("count(*)", table_of(asking), where=where_of(condition)), "count")
 
 
 def different(asking: Asking) -> Draft | None:
-    group = _choice(asking, asking.entity.groups)
+    group = choice(asking, asking.entity.groups)
     if group is None:
         return None
-    condition = _other_than(group, asking.condition(0.25))
-    fields = asking.things(condition) | _group(asking, group)
+    condition = other_than(group, asking.condition(0.25))
+    fields = asking.things(condition) | group_words(asking, group)
     if asking.rng.random() < 0.4:
         text, select = asking.say(bank.COUNT_DISTINCT, **fields), f"count(DISTINCT {names([group])})"
     else:
         text, select = asking.say(bank.DISTINCT, **fields), f"DISTINCT {names([group])}"
-    return Draft(text, sql(select, _table(asking), where=where_of(condition)), "distinct")
+    return Draft(text, sql(select, table_of(asking), where=where_of(condition)), "distinct")
 
 
 def aggregate(asking: Asking) -> Draft | None:
-    measure = _choice(asking, asking.entity.measures)
+    measure = choice(asking, asking.entity.measures)
     if measure is None:
         return None
     condition = asking.condition(0.5)
@@ -71,17 +71,17 @@ def aggregate(asking: Asking) -> Draft | None:
         said = ", ".join(short[:-1]) + f" and {short[-1]} {asking.wording.attribute(measure)}"
     select = ", ".join(f"{function}({names([measure])})" for function in functions)
     question = asking.say(bank.AGGREGATE, measure=said, **asking.things(condition))
-    return Draft(question, sql(select, _table(asking), where=where_of(condition)), "aggregate")
+    return Draft(question, sql(select, table_of(asking), where=where_of(condition)), "aggregate")
 
 
 def grouped(asking: Asking) -> Draft | None:
     """A count or a measure for each group, perhaps sorted by it."""
-    group = _choice(asking, asking.entity.groups)
+    group = choice(asking, asking.entity.groups)
     if group is None:
         return None
-    condition = _other_than(group, asking.condition(0.3))
-    fields = asking.things(condition) | _group(asking, group)
-    measure = _choice(asking, asking.entity.measures)
+    condition = other_than(group, asking.condition(0.3))
+    fields = asking.things(condition) | group_words(asking, group)
+    measure = choice(asking, asking.entity.measures)
     if measure is not None and asking.rng.random() < 0.4:
         function = asking.rng.choice(list(AGGREGATES))
         figure = f"{function}({names([measure])})"
@@ -96,19 +96,19 @@ def grouped(asking: Asking) -> Draft | None:
         tail += f" ORDER BY {figure}" + (" DESC" if descending else "")
     return Draft(
         question,
-        sql(f"{names([group])}, {figure}", _table(asking), where=where_of(condition), tail=tail),
+        sql(f"{names([group])}, {figure}", table_of(asking), where=where_of(condition), tail=tail),
         "group",
     )
 
 
 def group_extreme(asking: Asking) -> Draft | None:
     """The group with the most rows, the fewest, or the first few."""
-    group = _choice(asking, asking.entity.groups)
+    group = choice(asking, asking.entity.groups)
     if group is None:
         return None
-    condition = _other_than(group, asking.condition(0.25))
+    condition = other_than(group, asking.condition(0.25))
     n = asking.rng.choice((2, 3, 3, 5))
-    fields = asking.things(condition) | _group(asking, group)
+    fields = asking.things(condition) | group_words(asking, group)
     kind = asking.rng.choices(("most", "fewest", "top"), (5, 2, 2))[0]
     templates = {"most": bank.GROUP_MOST, "fewest": bank.GROUP_LEAST, "top": bank.GROUP_TOP}[kind]
     question = asking.say(templates, n=asking.number(n), **fields)
@@ -117,17 +117,17 @@ def group_extreme(asking: Asking) -> Draft | None:
     )
     tail = f"GROUP BY {names([group])} {order}"
     return Draft(
-        question, sql(names([group]), _table(asking), where=where_of(condition), tail=tail), "group extreme"
+        question, sql(names([group]), table_of(asking), where=where_of(condition), tail=tail), "group extreme"
     )
 
 
 def group_having(asking: Asking) -> Draft | None:
-    group = _choice(asking, asking.entity.groups)
+    group = choice(asking, asking.entity.groups)
     if group is None:
         return None
-    condition = _other_than(group, asking.condition(0.25))
-    fields = asking.things(condition) | _group(asking, group)
-    measure = _choice(asking, asking.entity.measures)
+    condition = other_than(group, asking.condition(0.25))
+    fields = asking.things(condition) | group_words(asking, group)
+    measure = choice(asking, asking.entity.measures)
     if measure is not None and asking.rng.random() < 0.35:
         function, operator = asking.rng.choice(("avg", "sum", "max", "min")), asking.rng.choice("<>")
         values = sorted(asking.entity.cells[measure.name])
@@ -142,14 +142,14 @@ def group_having(asking: Asking) -> Draft | None:
         question = asking.say(bank.GROUP_HAVING, times=times, **fields)
     tail = f"GROUP BY {names([group])} HAVING {having}"
     return Draft(
-        question, sql(names([group]), _table(asking), where=where_of(condition), tail=tail), "having"
+        question, sql(names([group]), table_of(asking), where=where_of(condition), tail=tail), "having"
     )
 
 
 def superlative(asking: Asking) -> Draft | None:
     """The row with the highest or lowest of something, or the first few."""
     entity = asking.entity
-    column = _choice(asking, (*entity.measures, *entity.years, *entity.dates))
+    column = choice(asking, (*entity.measures, *entity.years, *entity.dates))
     if column is None:
         return None
     columns = [c for c in asking.columns(2) if c != column] or list(entity.shown[:1])
@@ -178,14 +178,14 @@ def superlative(asking: Asking) -> Draft | None:
         )
     tail = f"ORDER BY {names([column])}" + (" DESC" if high else "") + f" LIMIT {n}"
     return Draft(
-        question, sql(names(columns), _table(asking), where=where_of(condition), tail=tail), "superlative"
+        question, sql(names(columns), table_of(asking), where=where_of(condition), tail=tail), "superlative"
     )
 
 
 def sorted_listing(asking: Asking) -> Draft | None:
     entity = asking.entity
     pool = (*entity.measures, *entity.years, *entity.dates, *entity.labels[:1])
-    column = _choice(asking, pool)
+    column = choice(asking, pool)
     if column is None:
         return None
     condition = asking.condition(0.3)
@@ -199,37 +199,39 @@ def sorted_listing(asking: Asking) -> Draft | None:
     )
     tail = f"ORDER BY {names([column])}" + (" DESC" if descending else "")
     return Draft(
-        question, sql(names(columns), _table(asking), where=where_of(condition), tail=tail), "sorted"
+        question, sql(names(columns), table_of(asking), where=where_of(condition), tail=tail), "sorted"
     )
 
 
 def against_average(asking: Asking) -> Draft | None:
-    measure = _choice(asking, asking.entity.measures)
+    measure = choice(asking, asking.entity.measures)
     if measure is None:
         return None
     operator = asking.rng.choice((">", "<"))
     side = asking.rng.choice(COMPARISONS[operator])
-    where = f"{names([measure])} {operator} (SELECT avg({names([measure])}) FROM {_table(asking)})"
+    where = f"{names([measure])} {operator} (SELECT avg({names([measure])}) FROM {table_of(asking)})"
     fields = asking.things(None) | {"measure": asking.wording.attribute(measure), "side": side}
     if asking.rng.random() < 0.35:
         return Draft(
-            asking.say(bank.COMPARED_COUNT, **fields), sql("count(*)", _table(asking), where=where), "average"
+            asking.say(bank.COMPARED_COUNT, **fields),
+            sql("count(*)", table_of(asking), where=where),
+            "average",
         )
     columns = asking.columns()
     question = asking.say(bank.COMPARED, attrs=asking.wording.attributes(columns), **fields)
-    return Draft(question, sql(names(columns), _table(asking), where=where), "average")
+    return Draft(question, sql(names(columns), table_of(asking), where=where), "average")
 
 
 def both_or_none(asking: Asking) -> Draft | None:
     """Groups that have rows of two sorts (INTERSECT), or none of one (EXCEPT)."""
-    group = _choice(asking, asking.entity.groups)
+    group = choice(asking, asking.entity.groups)
     first = a_condition(asking.entity, asking.wording, asking.rng, False)
     if group is None or first is None or names([group]) in first.sql:
         return None
-    select, table = names([group]), _table(asking)
+    select, table = names([group]), table_of(asking)
     one = asking.things(first)
     if asking.rng.random() < 0.45:
-        question = asking.say(bank.EITHER_NOT, one=one["things"] + one["that"], **_group(asking, group))
+        question = asking.say(bank.EITHER_NOT, one=one["things"] + one["that"], **group_words(asking, group))
         text = f"{sql(select, table)} EXCEPT {sql(select, table, where=first.sql)}"
         return Draft(question, text, "except")
     second = a_condition(asking.entity, asking.wording, asking.rng, False)
@@ -237,7 +239,10 @@ def both_or_none(asking: Asking) -> Draft | None:
         return None
     two = asking.things(second)
     question = asking.say(
-        bank.BOTH, one=one["things"] + one["that"], other=two["things"] + two["that"], **_group(asking, group)
+        bank.BOTH,
+        one=one["things"] + one["that"],
+        other=two["things"] + two["that"],
+        **group_words(asking, group),
     )
     text = f"{sql(select, table, where=first.sql)} INTERSECT {sql(select, table, where=second.sql)}"
     return Draft(question, text, "both")
@@ -245,7 +250,7 @@ def both_or_none(asking: Asking) -> Draft | None:
 
 def over_time(asking: Asking) -> Draft | None:
     """Counts or measures by year or month of a date."""
-    day = _choice(asking, asking.entity.dates)
+    day = choice(asking, asking.entity.dates)
     if day is None:
         return None
     part = asking.rng.choice(("year", "month"))
@@ -259,7 +264,7 @@ def over_time(asking: Asking) -> Draft | None:
     else:
         cut = f"year({day_sql})" if part == "year" else f"strftime(CAST({day_sql} AS DATE), '%Y-%m')"
     fields = asking.things(condition) | {"part": part, "day": asking.wording.attribute(day)}
-    measure = _choice(asking, asking.entity.measures)
+    measure = choice(asking, asking.entity.measures)
     if measure is not None and asking.rng.random() < 0.45:
         function = asking.rng.choice(("sum", "sum", "avg", "max"))
         figure = f"{function}({names([measure])})"
@@ -268,25 +273,28 @@ def over_time(asking: Asking) -> Draft | None:
         figure, question = "count(*)", asking.say(bank.PER_TIME, **fields)
     return Draft(
         question,
-        sql(f"{cut}, {figure}", _table(asking), where=where_of(condition), tail=f"GROUP BY {cut}"),
+        sql(f"{cut}, {figure}", table_of(asking), where=where_of(condition), tail=f"GROUP BY {cut}"),
         "over time",
     )
 
 
-def _table(asking: Asking) -> str:
+def table_of(asking: Asking) -> str:
+    """The table's name, as SQL."""
     return identifier(asking.entity.name)
 
 
-def _other_than(group: Column, condition: Condition | None) -> Condition | None:
+def other_than(group: Column, condition: Condition | None) -> Condition | None:
     """The condition, unless it is on the group itself."""
     return None if condition and names([group]) in re.findall(r"\w+", condition.sql) else condition
 
 
-def _choice(asking: Asking, columns: Sequence[Column]) -> Column | None:
+def choice(asking: Asking, columns: Sequence[Column]) -> Column | None:
+    """One of the columns; None of none."""
     return asking.rng.choice(columns) if columns else None
 
 
-def _group(asking: Asking, group: Column) -> dict[str, str]:
+def group_words(asking: Asking, group: Column) -> dict[str, str]:
+    """The fields {group} and {groups}."""
     word = asking.wording.attribute(group)
     return {"group": word, "groups": plural(word)}
 
