@@ -124,7 +124,7 @@ def judged(network: SketchNetwork, memory: Memory, sketches: Sequence[Sketch]) -
     outputs = padded([[START, *sketch.ids] for sketch in sketches], PAD)
     lengths = torch.tensor([len(sketch.ids) + 1 for sketch in sketches])
     rows = memory.rows(torch.zeros(len(sketches), dtype=torch.long))
-    odds = network.judge(rows, outputs, lengths).tolist()
+    odds = network.judge(rows, outputs, lengths)[0].tolist()
     rated = [replace(sketch, odds=odd) for sketch, odd in zip(sketches, odds, strict=True)]
     return sorted(rated, key=lambda sketch: -(sketch.odds or 0.0))
 

@@ -193,23 +193,25 @@ class SketchNetwork(nn.Module):
         """
         return self._scores(memory, self._states(memory, outputs))
 
-    def judge(self, memory: Memory, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """Log-odds [rows] that each sketch is right. outputs: [rows, steps], <start> to "end" and padding;
-        lengths: [rows], without the padding.
+    def judge(self, memory: Memory, outputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-odds [rows] that each sketch is right, and its log-probability [rows].
 
-        Made of the state after "end", the log-odds of the sketch's probability, and the mean and the least of
-        its tokens' log-probabilities, which are taken as they are: judging does not change what is written.
+        outputs: [rows, steps], <start> to "end" and padding; lengths: [rows], without the padding. The odds
+        are made of the state after "end", the log-odds of the sketch's probability, and the mean and the
+        least of its tokens' log-probabilities, which are taken as they are: the verdict does not change what
+        is written.
         """
         x = self._states(memory, outputs)
         scores = self._scores(memory, x[:, :-1]).log_softmax(-1)
-        logprobs = scores.gather(-1, outputs[:, 1:, None])[..., 0].detach()
+        logprobs = scores.gather(-1, outputs[:, 1:, None])[..., 0]
         written = torch.arange(outputs.shape[1] - 1, device=x.device) < lengths[:, None] - 1
         logprobs = logprobs.where(written, 0.0)
+        logprob, logprobs = logprobs.sum(-1), logprobs.detach()
         total = logprobs.sum(-1).clamp(max=-1e-6)
         odds = total - torch.log(-torch.expm1(total))
         figures = torch.stack([odds, total / (lengths - 1), logprobs.amin(-1)], -1)
         last = x[torch.arange(len(x), device=x.device), lengths - 1]
-        return self.verdict(torch.cat([last.float(), figures], -1))[:, 0]
+        return self.verdict(torch.cat([last.float(), figures], -1))[:, 0], logprob
 
     def _states(self, memory: Memory, outputs: Tensor) -> Tensor:
         """Hidden states [batch, steps, hidden] after each of `outputs`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import torch
 from sqlberg.models.embedded.confidence import log_probability
 from sqlberg.models.embedded.items import KEYWORD_IDS, START
+from sqlberg.models.embedded.network import untrained_verdict
 from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.tensors import padded, prompt_tensors
 from sqlberg.models.embedded.weights import SHIPPED, load_weights, load_writer
@@ -80,18 +82,21 @@ def test_names_are_changed_alike_in_all_candidates(judged: list[Judged], writer:
 
 
 def test_an_untrained_verdict_takes_the_sketchs_probability(judged: list[Judged], writer: PromptWriter):
-    network, _ = load_weights(SHIPPED)
+    shipped, _ = load_weights(SHIPPED)
+    network = copy.copy(shipped)
+    network._modules = shipped._modules | {"verdict": untrained_verdict(network.shape.hidden)}
     prompt = writer.write(judged[0].situation)
     sketches = [resolve(tokens, prompt) for tokens, _ in judged[0].candidates[:3]]
     outputs = padded([[START, *ids] for ids in sketches], 0)
     lengths = torch.tensor([len(ids) + 1 for ids in sketches])
     with torch.inference_mode():
         memory = prompt_tensors([prompt]).read(network).rows(torch.zeros(3, dtype=torch.long))
-        odds = network.judge(memory, outputs, lengths)
+        odds, summed = network.judge(memory, outputs, lengths)
         logprobs = network.write(memory, outputs[:, :-1]).log_softmax(-1)
     for row, ids in enumerate(sketches):
         total = sum(float(logprobs[row, place, token]) for place, token in enumerate(ids))
         assert log_probability(float(odds[row])) == pytest.approx(total, abs=1e-3)
+        assert float(summed[row]) == pytest.approx(total, abs=1e-3)
 
 
 def test_the_ranking_loss_wants_the_right_ones_on_top():

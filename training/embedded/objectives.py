@@ -77,6 +77,9 @@ class Judging:
 
     Each candidate's log-odds are held to whether it is right (so that they can be read as a probability), and
     among the candidates of one question the right ones are to have the softmax's mass (so that they rank).
+    The same is asked of the probabilities with which the candidates are written, so that what is right comes
+    first (the sequence likelihood over candidates of Edunov et al., arXiv 1711.04956, with several right
+    ones).
     """
 
     def __init__(self, imitation: Imitation, judged: JudgedStream, weight: float = 1.0) -> None:
@@ -87,14 +90,15 @@ class Judging:
 
         batch = self.judged[step].to(device)
         memory = batch.prompts.read(network).rows(batch.row)
-        odds = network.judge(memory, batch.outputs, batch.lengths)
+        odds, logprobs = network.judge(memory, batch.outputs, batch.lengths)
         judging = cross_entropy(odds, batch.right) + ranking_loss(odds, batch.right, batch.row)
+        judging = judging + ranking_loss(logprobs, batch.right, batch.row)
         return self.imitation.loss(network, step, device) + self.weight * judging
 
 
 def ranking_loss(odds: Tensor, right: Tensor, row: Tensor) -> Tensor:
     """Minus the log of the share that the right candidates of a question have of its softmax, averaged over
-    the questions that have both right and wrong ones. odds, right, row: [candidates].
+    the questions that have both right and wrong ones. odds (or any scores), right, row: [candidates].
     """
     import torch
 
