@@ -17,10 +17,11 @@ from ...tools.errors import SqlbergError
 from ...tools.limits import Limits, Result
 from .asking import Asking, Draft
 from .joined import JOINED_SHAPES, Pair
+from .lexicon import QUANTITIES
 from .several import SEVERAL_JOINED, SEVERAL_SHAPES
 from .single import SHAPES
 from .wording import Wording
-from .world import World
+from .world import Entity, World
 
 if TYPE_CHECKING:
     from ...tools.database import Database
@@ -29,6 +30,10 @@ MOST_ROWS = 300
 TRIES = 40
 """Draws for each question wanted; a database with little to ask about ends earlier than the count."""
 JOINED_SHARE = 0.5
+_OF_ITSELF = re.compile(
+    r"\b(\w+?)(s?) of (?:(?:all|the|its|their|each|every|all the) )?\1s?\b", re.IGNORECASE
+)
+"""The "rating of the ratings", which people call the rating."""
 _IMPERATIVES = ("Show", "List", "Find", "Give", "Return", "Count", "Display", "Tell", "Compute", "Calculate")
 Shaped = TypeVar("Shaped")
 CHECKING = Limits(seconds=5.0, rows=MOST_ROWS + 1)
@@ -65,7 +70,7 @@ def synthesize(
         draft = draft_of(world, rng, Wording(rng, world.catalog.dialect))
         if draft is None:
             continue
-        question = as_typed(draft.question, rng)
+        question = as_typed(_OF_ITSELF.sub(r"\1\2", draft.question), rng)
         if question.casefold() in seen:
             continue
         result = checked(database, draft.sql, repeats=draft.shape != "has")
@@ -80,11 +85,23 @@ def draft_of(world: World, rng: random.Random, wording: Wording) -> Draft | None
     """One draw: a shape over a table, or over two that are linked."""
     if world.links and rng.random() < JOINED_SHARE:
         link = rng.choice(world.links)
+        _call_numbers(link.child, wording)
         pair = Pair(link, Asking(link.child, wording, rng), Asking(link.parent, wording, rng))
         return _drawn((*JOINED_SHAPES, *SEVERAL_JOINED), rng)(pair)
     entities = world.askable
     entity = rng.choices(entities, [len(entity.shown) for entity in entities])[0]
+    _call_numbers(entity, wording)
     return _drawn((*SHAPES, *SEVERAL_SHAPES), rng)(Asking(entity, wording, rng))
+
+
+def _call_numbers(entity: Entity, wording: Wording) -> None:
+    """The one number of a table named after it goes by the table's name half of the time: the stars of a
+    rating are its "rating".
+    """
+    if len(entity.measures) == 1 and wording.rng.random() < 0.5:
+        name = wording.thing(entity.name).split()[-1]
+        if name in QUANTITIES:
+            wording.call_column(entity.measures[0], name)
 
 
 def _drawn(shapes: Sequence[tuple[int, Shaped]], rng: random.Random) -> Shaped:

@@ -290,3 +290,9 @@ FOREIGN_THINGS = _listed(
     sculpture, dentist, refugee, bulldozer, parking lot, subway line, fossil"""
 )
 """Things that few databases hold."""
+
+QUANTITIES = frozenset(
+    """rating score price grade mark vote salary wage payment cost fee budget income revenue sale stock
+    balance measurement reading temperature""".split()
+)
+"""What a table may be called whose rows hold one number: people call the number so too."""

@@ -295,7 +295,8 @@ def _all(asking: Asking, pairs: Sequence[tuple[str, Column]]) -> str:
         parts = [*(words[f] for f in functions[:-1]), f"{words[functions[-1]]} {said[columns[0]]}"]
     else:
         parts = [f"{words[f]} {said[c]}" for f, c in pairs]
-    return ", ".join(parts[:-1]) + asking.rng.choice((" and ", " and ", " and the ")) + parts[-1]
+    joint = " and " if len(set(functions)) == 1 else asking.rng.choice((" and ", " and the "))
+    return ", ".join(parts[:-1]) + joint + parts[-1]
 
 
 SEVERAL_SHAPES: tuple[tuple[int, Shape], ...] = (
