@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlberg.tools.database import Database, open_database
@@ -88,6 +89,28 @@ def test_columns_are_told_apart_by_what_they_are_good_for(zoo: Database):
     assert [c.name for c in animals.dates] == ["arrived_on"]
     assert animals.labels[0].name == "name"
     assert "empty_table" not in World(zoo).entities
+
+
+def test_two_tables_are_linked_through_another_only_where_no_other_way_joins_them(tmp_path: Path):
+    file = tmp_path / "shop.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """CREATE TABLE store (id INTEGER PRIMARY KEY, name TEXT);
+            CREATE TABLE clerk (id INTEGER PRIMARY KEY, name TEXT, store_id INTEGER REFERENCES store (id));
+            CREATE TABLE client (id INTEGER PRIMARY KEY, name TEXT);
+            CREATE TABLE sale (
+                id INTEGER PRIMARY KEY, store_id INTEGER REFERENCES store (id),
+                clerk_id INTEGER REFERENCES clerk (id), client_id INTEGER REFERENCES client (id)
+            );
+            INSERT INTO store VALUES (1, 'A'), (2, 'B');
+            INSERT INTO clerk VALUES (1, 'Ann', 1), (2, 'Bob', 2);
+            INSERT INTO client VALUES (1, 'Cid'), (2, 'Dan');
+            INSERT INTO sale VALUES (1, 1, 1, 1), (2, 2, 2, 2);"""
+        )
+    connection.close()
+    with open_database(file) as database:
+        through = {(x.child.name, x.parent.name) for x in World(database).links if x.join is None}
+    assert through == {("client", "store"), ("store", "client"), ("client", "clerk"), ("clerk", "client")}
 
 
 def test_all_sql_runs_gives_rows_and_no_question_comes_twice(zoo: Database):

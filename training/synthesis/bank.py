@@ -196,6 +196,16 @@ ONE_LIST = (
     "What are the {attrs} of all {things} and of all {others}[ taken together|]? [Put them in one list|One list, please|Merge them].",
 )
 
+BEST_SELLING = (
+    "[Which|What] {parent} [sold best|sold the most|was sold most often|is sold the most]?",
+    "[What is|Show|Find|Give me] the [best-selling|best selling|top-selling|most sold] {parent}[?|.]",
+)
+
+TOP_SELLING = (
+    "[Which|What] {n} {parents} [sold best|sold the most|were sold most often|sell best]?",
+    "[What are|Show|List|Give me] the [top {n} best-selling|{n} best-selling|{n} best selling|{n} most sold] {parents}[?|.]",
+)
+
 PARENTS_SORTED = (
     "[Show|List|Return|Give] the {parent_attrs} of [the |all |]{parents} in {order} order of the number of {children_that}[ they have|].",
     "[Sort|Order] [the |all |]{parents} by [how many {children_that} they have|their number of {children_that}] in {order} order and [show|list] their {parent_attrs}.",

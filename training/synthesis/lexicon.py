@@ -241,6 +241,16 @@ HAPPENINGS = {
 UNITS = frozenset("mm cm m km g kg mg lb f c mph kmh usd eur dollars euros miles ms bytes mb gb sqft".split())
 """Words at the end of a column's name that tell only its unit."""
 
+MONEY = frozenset(
+    """price cost amount revenue salary budget fee income sales payment wage total earnings profit debt assets
+    charge charges spent balance""".split()
+)
+"""Words of columns whose numbers people say with a currency."""
+CURRENCIES = ("euros", "euro", "dollars", "EUR", "USD")
+
+SOLD = frozenset("quantity qty sold units sales".split())
+"""Words of columns that tell how much of something was sold."""
+
 PLACES = frozenset(
     "city country state county region district province town nationality location continent hometown origin "
     "village area".split()

@@ -9,8 +9,9 @@ from typing import Any
 
 from ...tools.cells import identifier, literal, qualified
 from ...tools.schema import Column
+from ...tools.text import split_name
 from .conditions import COMPARISONS, Condition, a, adjectives_of, of_side, quoted, worded
-from .lexicon import PLACES, VALUE_WORDS, YES
+from .lexicon import CURRENCIES, MONEY, PLACES, UNITS, VALUE_WORDS, YES
 from .wording import Wording
 from .world import LONGEST_VALUE, Entity
 
@@ -66,6 +67,7 @@ def _of_number(
 ) -> Condition | None:
     value = _round(rng.choice(values), rng)
     attribute, counted = wording.attribute(column), wording.counted(column)
+    unit = _unit(column, rng)
     draw = rng.random()
     if draw < 0.12:
         low, high = sorted((value, _round(rng.choice(values), rng)))
@@ -74,6 +76,7 @@ def _of_number(
         span = rng.choice(
             (f"between {low} and {high}", f"from {low} to {high}", f"in the range {low} to {high}")
         )
+        span += unit
         return worded(
             rng,
             f"{sql} BETWEEN {low} AND {high}",
@@ -87,11 +90,11 @@ def _of_number(
         return worded(
             rng,
             f"{sql} = {exact}",
-            f"have {a(attribute)} of {exact}",
-            f"has {a(attribute)} of {exact}",
-            f"whose {attribute} is {rng.choice(('', 'exactly ', 'equal to '))}{exact}",
-            f"with {a(attribute)} of {exact}",
-            f"with {attribute} {exact}",
+            f"have {a(attribute)} of {exact}{unit}",
+            f"has {a(attribute)} of {exact}{unit}",
+            f"whose {attribute} is {rng.choice(('', 'exactly ', 'equal to '))}{exact}{unit}",
+            f"with {a(attribute)} of {exact}{unit}",
+            f"with {attribute} {exact}{unit}",
         )
     operator = rng.choice((">", ">", "<", "<", ">=", "<="))
     side = rng.choice(COMPARISONS[operator])
@@ -103,22 +106,37 @@ def _of_number(
     if adjectives and operator in "<>" and rng.random() < 0.4:
         word = adjectives[0] if operator == ">" else adjectives[2]
         return worded(
-            rng, compared, f"are {word} than {value}", f"is {word} than {value}", f"{word} than {value}"
+            rng,
+            compared,
+            f"are {word} than {value}{unit}",
+            f"is {word} than {value}{unit}",
+            f"{word} than {value}{unit}",
         )
     after = side if side not in ("exceeding",) else "above"
-    other = {">=": f"{value} or more", "<=": f"{value} or less", ">": f"> {value}", "<": f"< {value}"}[
-        operator
-    ]
+    other = {
+        ">=": f"{value}{unit} or more",
+        "<=": f"{value}{unit} or less",
+        ">": f"> {value}",
+        "<": f"< {value}",
+    }[operator]
     return worded(
         rng,
         compared,
-        f"have {a(attribute)} {of_side(after)}{value}",
-        f"has {a(attribute)} {of_side(after)}{value}",
-        f"whose {attribute} is {after} {value}",
-        f"with {a(attribute)} {of_side(after)}{value}",
-        f"where the {attribute} is {after} {value}",
+        f"have {a(attribute)} {of_side(after)}{value}{unit}",
+        f"has {a(attribute)} {of_side(after)}{value}{unit}",
+        f"whose {attribute} is {after} {value}{unit}",
+        f"with {a(attribute)} {of_side(after)}{value}{unit}",
+        f"where the {attribute} is {after} {value}{unit}",
         f"with {attribute} {other}",
     )
+
+
+def _unit(column: Column, rng: random.Random) -> str:
+    """What people may say after a number of this column: its unit, or nothing."""
+    words = split_name(column.name)
+    own = [word for word in words[1:] if word in UNITS]
+    units = own[-1:] or (CURRENCIES if MONEY & set(words) else ("years",) if "age" in words else ())
+    return f" {rng.choice(units)}" if units and rng.random() < 0.3 else ""
 
 
 def _of_year(

@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...tools.schema import Column
+from ...tools.text import split_name
 from . import bank
 from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, names, sql, where_of
 from .conditions import COMPARISONS, adjectives_of
 from .joined import JoinedShape, Pair
+from .lexicon import SOLD
 from .predicates import a_condition
 from .single import Shape, choice, group_words, other_than, table_of
 from .templates import draw
@@ -261,6 +263,20 @@ def measure_of_extreme_parent(pair: Pair) -> Draft | None:
     return Draft(question, sql(select, pair.link.source, where=where), "measure of extreme parent")
 
 
+def best_selling(pair: Pair) -> Draft | None:
+    """The parents of which most was sold."""
+    sold = [c for c in pair.child.entity.measures if SOLD & set(split_name(c.name))]
+    labels = pair.parent.entity.labels
+    if not sold or not labels or pair.parent.wording.is_person(pair.parent.entity.name):
+        return None
+    n = pair.rng.choice((1, 1, 3, 5, 10))
+    question = pair.child.say(
+        bank.BEST_SELLING if n == 1 else bank.TOP_SELLING, n=pair.child.number(n), **pair.fields()
+    )
+    tail = f"GROUP BY {pair.link.key} ORDER BY sum({names(sold[:1], True)}) DESC LIMIT {n}"
+    return Draft(question, sql(names(labels[:1], True), pair.link.source, tail=tail), "best selling")
+
+
 def measure_by_parents_group(pair: Pair) -> Draft | None:
     """A figure of the children for each category of the parents."""
     group = choice(pair.parent, pair.parent.entity.groups)
@@ -305,6 +321,6 @@ SEVERAL_SHAPES: tuple[tuple[int, Shape], ...] = (
 )  # fmt: skip
 SEVERAL_JOINED: tuple[tuple[int, JoinedShape], ...] = (
     (3, one_list), (4, parents_sorted), (4, parents_by_measure), (4, measure_of_extreme_parent),
-    (3, measure_by_parents_group),
+    (3, measure_by_parents_group), (2, best_selling),
 )  # fmt: skip
 """The shapes and how often each is drawn."""

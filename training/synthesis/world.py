@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ...tools.cells import identifier, qualified
@@ -107,19 +108,17 @@ class World:
 
     @cached_property
     def links(self) -> list[Link]:
-        """Direct links, and links through tables that join two others."""
+        """Direct links, and links through a table that joins two others, where no other way joins them."""
         direct = [link for join in self.catalog.joins if (link := self._link(join))]
-        through = []
-        for name in self.entities:
-            ends = [link for link in direct if link.child.name == name]
-            for one in ends:
-                for other in ends:
-                    if one.parent.name != other.parent.name and one.join and other.join:
-                        # The rows of one parent are children of the other, through the table between.
-                        joined = f"JOIN {identifier(other.parent.name)} ON {_condition(other.join)}"
-                        source = f"{one.source} {joined}"
-                        through.append(Link(other.parent, one.parent, source, one.key))
-        return direct + through
+        joined = {frozenset((join.table, join.ref_table)) for join in self.catalog.joins}
+        bridges: dict[frozenset[str], list[tuple[Link, Link]]] = {}
+        for one, other in combinations(direct, 2):
+            pair = frozenset((one.parent.name, other.parent.name))
+            if one.child.name == other.child.name and len(pair) == 2 and pair not in joined:
+                # The rows of one parent are children of the other, and the other way round.
+                both = (_bridged(one, other), _bridged(other, one))
+                bridges.setdefault(pair, []).append(both)
+        return direct + [link for ways in bridges.values() if len(ways) == 1 for link in ways[0]]
 
     def _link(self, join: Join) -> Link | None:
         child, parent = self.entities.get(join.table), self.entities.get(join.ref_table)
@@ -132,6 +131,13 @@ class World:
             return None  # which of two keys is meant cannot be said in general words
         source = f"{identifier(parent.name)} JOIN {identifier(child.name)} ON {_condition(join)}"
         return Link(child, parent, source, qualified(parent.name, join.ref_columns[0]), join)
+
+
+def _bridged(one: Link, other: Link) -> Link:
+    """From the second's parent to the first's, through the child of both."""
+    assert other.join
+    joined = f"JOIN {identifier(other.parent.name)} ON {_condition(other.join)}"
+    return Link(other.parent, one.parent, f"{one.source} {joined}", one.key)
 
 
 def _condition(join: Join) -> str:
