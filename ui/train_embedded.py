@@ -24,7 +24,7 @@ def train_embedded(
     ] = 0,
     judging: Annotated[
         int, typer.Option(min=0, help="Steps after these that tell right candidates of its own from wrong.")
-    ] = 800,
+    ] = 600,
     rows: Annotated[int, typer.Option(min=1, help="Examples in a step.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate until the run cools down.")] = 3e-4,
     start: Annotated[

@@ -28,7 +28,7 @@ HELD_OUT = 8
 """Train databases kept for checking, never trained on (chosen by the seed)."""
 UNANSWERABLE_SHARE = 0.08
 """Unanswerable questions, as a share of the synthetic ones."""
-JUDGED_QUESTIONS = {"trajectories": 40, "synthetic": 15}
+JUDGED_QUESTIONS = {"trajectories": 32, "synthetic": 12}
 """Questions of each training database whose candidates are judged, of people and synthetic."""
 
 Counts = tuple[int, int]

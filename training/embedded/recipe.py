@@ -49,6 +49,8 @@ def run_training(
     start: trained weights that the first part goes on from, instead of MiniLM's.
     """
     place = folder / "judging" if judging else folder
+    if _steps_done(place / "weights", judging) >= settings.steps:
+        return place / "weights"
     work = partial(_judge if judging else partial(_imitate, start), folder, settings, workers, device)
     run_workers(work, workers, place, settings)
     return place / "weights"
@@ -132,3 +134,10 @@ def _told(weights: Path) -> dict[str, Any]:
     """What the weights say of how they were made."""
     config = json.loads((weights / "config.json").read_text())
     return {name: config[name] for name in ("step", "settings", "start", "judging") if name in config}
+
+
+def _steps_done(weights: Path, judging: bool) -> int:
+    if not (weights / "config.json").is_file():
+        return 0
+    told = _told(weights)
+    return (told["judging"] if judging else told).get("step", 0)
