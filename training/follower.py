@@ -35,8 +35,8 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class WorstCase:
-    """What the follower does. Each pair i is two atoms: one stays at gaps[i] with mass 1 - moved[i], the other
-    goes to `low` with mass moved[i].
+    """What the follower does. Each pair i is two atoms: one stays at gaps[i] with mass 1 - moved[i], the
+    other goes to `low` with mass moved[i].
 
     gaps, moved: [N]; value: the expected surrogate loss; spent: the transport, at most epsilon.
     """
