@@ -28,13 +28,13 @@ from . import turns
 from .computing import compute
 from .confidence import Confidence, load_confidence, load_threshold, log_probability
 from .decoding import Sketch
-from .follow_up import in_context, whole_question
+from .follow_up import in_context
 from .grammar import Query, SketchError, parse
 from .items import Item
 from .once import Once
 from .reading import Situation, read_dialogue
 from .sql_writer import SqlWriter, UnconnectedTables
-from .weights import SHIPPED, load_weights, reads_follow_ups
+from .weights import SHIPPED, load_weights
 
 if TYPE_CHECKING:
     from .network import SketchNetwork
@@ -111,11 +111,7 @@ class EmbeddedChatModel(BaseChatModel):
             beams=max(self.beams, candidates),
             first=candidate,
         )
-        situation = read_dialogue(messages)
-        if reads_follow_ups(self.folder):
-            situation = in_context(situation)
-        else:
-            situation.question = whole_question(situation)
+        situation = in_context(read_dialogue(messages))
         turn, sketch, read = self._turn(situation, frozenset(tools), sampling)
         curve = load_confidence(self.folder) if self.calibrated else None
         return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, curve))])

@@ -124,13 +124,14 @@ class SketchNetwork(nn.Module):
         self.target_item = nn.Linear(hidden, hidden)
         self.target_keyword = nn.Linear(hidden, len(KEYWORDS))
         self.query = nn.Linear(hidden, hidden)
-        self.verdict = untrained_verdict(hidden)
+        self.verdict = nn.Linear(hidden + 3, 1)
         for embedding in (self.roles, self.matches, self.keys, self.kinds, self.output_positions):
             nn.init.normal_(embedding.weight, std=0.01)
         for linear in (self.read_item, self.target_item, self.query):
             nn.init.eye_(linear.weight)
             nn.init.zeros_(linear.bias)
-        nn.init.zeros_(self.kinds.weight)
+        for parameter in (self.kinds.weight, self.verdict.weight, self.verdict.bias):
+            nn.init.zeros_(parameter)
 
     def encode(
         self, pieces: Tensor, mask: Tensor, marks: tuple[Tensor, Tensor, Tensor]
@@ -197,9 +198,9 @@ class SketchNetwork(nn.Module):
         """Log-odds [rows] that each sketch is right, and its log-probability [rows].
 
         outputs: [rows, steps], <start> to "end" and padding; lengths: [rows], without the padding. The odds
-        are made of the state after "end", the log-odds of the sketch's probability, and the mean and the
-        least of its tokens' log-probabilities, which are taken as they are: the verdict does not change what
-        is written.
+        are those of the sketch's probability, and what the verdict adds to them: it is made of the state
+        after "end", these odds, and the mean and the least of the tokens' log-probabilities, which are taken
+        as they are: the verdict does not change what is written.
         """
         x = self._states(memory, outputs)
         scores = self._scores(memory, x[:, :-1]).log_softmax(-1)
@@ -211,7 +212,7 @@ class SketchNetwork(nn.Module):
         odds = total - torch.log(-torch.expm1(total))
         figures = torch.stack([odds, total / (lengths - 1), logprobs.amin(-1)], -1)
         last = x[torch.arange(len(x), device=x.device), lengths - 1]
-        return self.verdict(torch.cat([last.float(), figures], -1))[:, 0], logprob
+        return odds + self.verdict(torch.cat([last.float(), figures], -1))[:, 0], logprob
 
     def _states(self, memory: Memory, outputs: Tensor) -> Tensor:
         """Hidden states [batch, steps, hidden] after each of `outputs`."""
@@ -244,16 +245,6 @@ class SketchNetwork(nn.Module):
         pointers = torch.bmm(self.query(x).float(), items.float().transpose(1, 2)) * scale
         pointers = pointers.masked_fill(~memory.item_mask[:, None, :], float("-inf"))
         return torch.cat([self.target_keyword(x).float(), pointers], dim=-1)
-
-
-def untrained_verdict(hidden: int) -> nn.Linear:
-    """Takes a sketch's probability for that of being right."""
-    verdict = nn.Linear(hidden + 3, 1)
-    nn.init.zeros_(verdict.weight)
-    nn.init.zeros_(verdict.bias)
-    with torch.no_grad():
-        verdict.weight[0, hidden] = 1.0
-    return verdict
 
 
 def _bias(mask: Tensor) -> Tensor:

@@ -50,30 +50,19 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
     return network.eval().requires_grad_(False), writer
 
 
-@lru_cache(maxsize=8)
-def reads_follow_ups(folder: Path) -> bool:
-    """Whether these weights were taught to read a question together with the one before it."""
-    try:
-        return bool(json.loads((folder / "config.json").read_text()).get("follow_ups"))
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
 def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights made before a keyword was added never write it; those made before judging judge by the
-    probability of what they wrote.
+    probability of what they wrote alone.
     """
     import torch
-
-    from .network import untrained_verdict
 
     missing = len(KEYWORDS) - len(state["keywords.weight"])
     if missing > 0:
         for name in ("keywords.weight", "target_keyword.weight", "target_keyword.bias"):
             rows = state[name].new_zeros(missing, *state[name].shape[1:])
             state[name] = torch.cat([state[name], rows - 1e4 if name.endswith("bias") else rows])
-    verdict = untrained_verdict(state["keywords.weight"].shape[1]).state_dict()
-    return {f"verdict.{name}": tensor for name, tensor in verdict.items()} | state
+    hidden = state["keywords.weight"].shape[1]
+    return {"verdict.weight": torch.zeros(1, hidden + 3), "verdict.bias": torch.zeros(1)} | state
 
 
 def load_writer(folder: Path) -> PromptWriter:

@@ -111,8 +111,8 @@ def test_candidates_are_its_best_queries_in_their_order():
     statements = [message.tool_calls[0]["args"]["sql"] for message in replies]
     assert statements[0] == reply(messages).tool_calls[0]["args"]["sql"]
     assert len(set(statements)) >= 3
-    totals = [sum(t["logprob"] for t in m.response_metadata["logprobs"]["content"]) for m in replies]
-    assert totals == sorted(totals, reverse=True)
+    sureness = [message.response_metadata["confidence"] for message in replies]
+    assert sureness == sorted(sureness, reverse=True)
 
 
 def test_a_sampled_sketch_is_the_same_for_the_same_seed():

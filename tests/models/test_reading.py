@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from sqlberg.models.embedded.follow_up import whole_question
 from sqlberg.models.embedded.prompt import Linking, as_number, spoken, stem
 from sqlberg.models.embedded.reading import SeenValue, Situation, read_dialogue
 from sqlberg.models.embedded.sql_writer import JoinKey
@@ -89,20 +88,18 @@ def test_text_in_cells_is_read_as_data_only():
 
 
 @pytest.mark.parametrize(
-    ("earlier", "follow_up", "whole"),
+    ("notes", "words"),
     [
-        ("How many orders were placed in 2022?", "and in 2023?", "How many orders were placed in 2023?"),
-        ("Which customers live in Berlin?", "what about Madrid?", "Which customers live in Madrid?"),
-        ("How many orders are there?", "only from Spain", "How many orders are there from Spain?"),
-        (
-            "How many orders are there?",
-            "How many customers live in Berlin?",
-            "How many customers live in Berlin?",
-        ),
+        ("e.g. 'Ann', 'Bob' (6 distinct)", True),
+        ("values: 'F', 'M'", True),
+        ("values: '3:45', '2:56'", False),
+        ("e.g. '$ 5', 'unknown' (9 distinct)", False),
+        ("1 to 3 (3 distinct)", False),
     ],
 )
-def test_a_follow_up_is_completed_from_the_question_before(earlier: str, follow_up: str, whole: str):
-    assert whole_question(Situation(question=follow_up, earlier=(earlier,))) == whole
+def test_a_column_of_words_is_told_from_numbers_kept_as_text(notes: str, words: bool):
+    [column] = dialogue("search_column", f"song.title TEXT -- {notes}").columns[-1:]
+    assert column.holds_words is words
 
 
 def test_names_are_spoken_in_words():

@@ -12,7 +12,6 @@ import pytest
 import torch
 from sqlberg.models.embedded.confidence import log_probability
 from sqlberg.models.embedded.items import KEYWORD_IDS, START
-from sqlberg.models.embedded.network import untrained_verdict
 from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.tensors import padded, prompt_tensors
 from sqlberg.models.embedded.weights import SHIPPED, load_weights, load_writer
@@ -83,8 +82,9 @@ def test_names_are_changed_alike_in_all_candidates(judged: list[Judged], writer:
 
 def test_an_untrained_verdict_takes_the_sketchs_probability(judged: list[Judged], writer: PromptWriter):
     shipped, _ = load_weights(SHIPPED)
-    network = copy.copy(shipped)
-    network._modules = shipped._modules | {"verdict": untrained_verdict(network.shape.hidden)}
+    network = copy.deepcopy(shipped)
+    for parameter in network.verdict.parameters():
+        parameter.zero_()
     prompt = writer.write(judged[0].situation)
     sketches = [resolve(tokens, prompt) for tokens, _ in judged[0].candidates[:3]]
     outputs = padded([[START, *ids] for ids in sketches], 0)
