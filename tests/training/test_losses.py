@@ -61,28 +61,28 @@ def test_a_robust_loss_at_its_neutral_setting_is_dpo(name: str):
             assert torch.allclose(gradient(loss, of), gradient(dpo(one, OPTIONS), of))
 
 
-def test_ssapo_with_a_budget_of_nothing_is_dpo():
-    batch = scores()
+def answered(batch: Scores, epsilon: float) -> Scores:
+    """The batch with what the follower does to it."""
     gaps = (OPTIONS.beta * batch.margin).detach().numpy()
     support = support_of(gaps)
-    found = worst_case(gaps, margin_tangents(*support), 0.0, support)
-    answered = replace(batch, moved=torch.from_numpy(found.moved), shift=torch.from_numpy(found.shifts))
-    assert torch.allclose(ssapo(answered, OPTIONS), dpo(batch, OPTIONS))
+    found = worst_case(gaps, margin_tangents(*support), epsilon, support)
+    return replace(batch, moved=torch.from_numpy(found.moved), shift=torch.from_numpy(found.shifts))
+
+
+def test_ssapo_with_a_budget_of_nothing_is_dpo():
+    batch = scores()
+    assert torch.allclose(ssapo(answered(batch, 0.0), OPTIONS), dpo(batch, OPTIONS))
 
 
 def test_ssapo_pulls_at_the_doubtful_pairs_and_never_without_bound():
     batch = scores()
-    gaps = (OPTIONS.beta * batch.margin).detach().numpy()
-    support = support_of(gaps)
-    found = worst_case(gaps, margin_tangents(*support), 0.5, support)
-    answered = replace(batch, moved=torch.from_numpy(found.moved), shift=torch.from_numpy(found.shifts))
-    pull = -gradient(ssapo(answered, OPTIONS), batch.chosen)
+    worst = answered(batch, 0.5)
+    pull = -gradient(ssapo(worst, OPTIONS), batch.chosen)
     plain = -gradient(dpo(batch, OPTIONS), batch.chosen)
-    moved = answered.moved
-    assert moved is not None
+    assert worst.moved is not None
     assert (pull >= plain - 1e-12).all()
     assert (pull <= OPTIONS.beta).all()
-    assert torch.allclose(pull[moved == 0], plain[moved == 0])
+    assert torch.allclose(pull[worst.moved == 0], plain[worst.moved == 0])
 
 
 def test_spa_turns_part_of_a_doubtful_label_round():

@@ -165,6 +165,11 @@ BY_NUMBER = (
     "[by {a} in descending order|in descending order of {a}|by {a} from high to low|by {a}, highest first|from the highest {a} to the lowest]",
 )
 
+GROUP_COUNT_AND_MEASURE = (
+    "For [each|every] {group}, [show|find|what is|return] the number of {things} and the {measure}[?|.]",
+    "[Show|Find|Return|List] [each|the] {group}, the number of {things} and the {measure}.",
+)
+
 GROUPS_SORTED = (
     "[Show|List|Give|Return] [the |all |all the |]{groups} of [the |]{things}{that} in {order} order of the number of {things}.",
     "[Sort|Order] [the |all |]{groups} of [the |]{things}{that} by [how many {things} they have|the number of {things}], in {order} order.",

@@ -40,19 +40,14 @@ def group_figures(asking: Asking) -> Draft | None:
     group, measure = choice(asking, asking.entity.groups), choice(asking, asking.entity.measures)
     if group is None or measure is None:
         return None
-    condition = other_than(group, asking.condition(0.2))
-    fields = asking.things(condition) | group_words(asking, group)
     one, other = asking.rng.sample(list(AGGREGATES), 2)
-    if asking.rng.random() < 0.35:
-        said = f"number of {fields['things']} and the {asking.measure(one, measure)}"
+    counted = asking.rng.random() < 0.35
+    condition = None if counted else other_than(group, asking.condition(0.2))
+    fields = asking.things(condition) | group_words(asking, group)
+    if counted:
         figures = f"count(*), {one}({names([measure])})"
-        question = asking.say(
-            ("For [each|every] {group}, [show|find|what is|return] the {measure}[?|.]",
-             "[Show|Find|Return|List] [each|the] {group}, the {measure}."),
-            measure=said, **fields,
-        )  # fmt: skip
-        if condition:
-            return None  # the words would leave it out
+        said = asking.measure(one, measure)
+        question = asking.say(bank.GROUP_COUNT_AND_MEASURE, measure=said, **fields)
     else:
         said = _all(asking, [(one, measure), (other, measure)])
         figures = f"{one}({names([measure])}), {other}({names([measure])})"
@@ -193,8 +188,6 @@ def one_list(pair: Pair) -> Draft | None:
         attrs=plural(attribute), other_attrs=plural(other_attribute),
         thing=fields["child"], things=fields["children"], other=fields["parent"], others=fields["parents"],
     )  # fmt: skip
-    if attribute != other_attribute and other_attribute not in question:
-        return None
     parts = (sql(names([one]), table_of(pair.child)), sql(names([other]), table_of(pair.parent)))
     return Draft(question, " UNION ".join(parts), "one list")
 
