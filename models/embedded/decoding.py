@@ -7,12 +7,13 @@ Whatever is written parses, names only items of the prompt, and ends: past `MAX_
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .grammar import SketchError, classes, follow
-from .items import AGGREGATES, KEYWORD_IDS, KEYWORDS, LIKES, PAD, START, Item, Token
+from .grammar import follow
+from .items import KEYWORD_IDS, KEYWORDS, PAD, START, Token
+from .masks import Masks
 from .prompt import Prompt
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .network import Memory, SketchNetwork
 
 MAX_STEPS = 80
-KEYWORD_LIST = tuple(KEYWORDS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def write_sketches(
 
     active = [_Beam([], [], []) for _ in range(beams if temperature > 0 else 1)]
     finished: list[Sketch] = []
-    masks = ClassMasks(prompt, len(KEYWORDS) + memory.items.shape[1])
+    masks = Masks(prompt, len(KEYWORDS) + memory.items.shape[1])
     writing = Writing(network, memory, rows=beams, steps=MAX_STEPS)
     writing.keep([0] * len(active))
     for _ in range(MAX_STEPS):
@@ -95,7 +95,7 @@ def write_sketches(
             token = masks.token(token_id)
             tokens, ids = [*beam.tokens, token], [*beam.ids, token_id]
             new = [*beam.logprobs, float(logprobs[parent, token_id])]
-            if masks.follow(tokens) is None:
+            if follow(tokens) is None:
                 finished.append(Sketch(tuple(tokens), tuple(ids), tuple(new)))
             else:
                 survivors.append(_Beam(tokens, ids, new))
@@ -155,116 +155,3 @@ def _choose(
     best = totals.flatten().topk(min(beams, totals.numel()))
     places = [int(i) for i, value in zip(best.indices, best.values, strict=True) if value > -math.inf]
     return [place // width for place in places], [place % width for place in places]
-
-
-class ClassMasks:
-    """Turns the grammar's `Allowed` into masks over one prompt's outputs."""
-
-    def __init__(self, prompt: Prompt, width: int) -> None:
-        import torch
-
-        self.prompt = prompt
-        self.width = width
-        self.members: dict[str, list[int]] = {}
-        for index, item in enumerate(prompt.items):
-            self.members.setdefault(classes(item), []).append(len(KEYWORDS) + index)
-        self.places = {item: index for index, item in enumerate(prompt.items)}
-        self.empty = torch.zeros(self.width, dtype=torch.bool)
-        self.cache: dict[frozenset[str], Tensor] = {}
-
-    def token(self, token_id: int) -> Token:
-        if token_id < len(KEYWORDS):
-            return KEYWORD_LIST[token_id]
-        return self.prompt.items[token_id - len(KEYWORDS)]
-
-    def follow(self, tokens: Sequence[Token]) -> frozenset[str] | None:
-        return follow(tokens)
-
-    def allowed(self, tokens: Sequence[Token], turn: str) -> Tensor:
-        """True where the next token may be; never empty, since keywords that lead nowhere are left out."""
-        allowed = frozenset({turn}) if turn and not tokens else follow(tokens)
-        if allowed is None:
-            raise SketchError("a finished sketch was continued")
-        if "@value" not in self.members:
-            allowed -= _NEED_VALUE
-        listed = _listed(tokens)
-        if listed and len(listed) == len(self.members.get("@table", [])):
-            allowed -= {","}
-        if tokens and tokens[-1] in self.prompt.wordy and tokens[-2] not in AGGREGATES:
-            allowed -= _ORDERINGS
-        if allowed not in self.cache:
-            mask = self.empty.clone()
-            for name in allowed:
-                mask[[KEYWORD_IDS[name]] if name in KEYWORD_IDS else self.members.get(name, [])] = True
-            self.cache[allowed] = mask
-        mask = self.cache[allowed]
-        if "@table" in allowed and listed:
-            mask = self._without(mask, listed)
-        if "@column" in allowed and (nonsense := self._nonsense(tokens)):
-            sensible = self._without(mask, nonsense)
-            mask = sensible if bool(sensible.any()) else mask
-        if not bool(mask.any()):
-            raise SketchError(f"the dialogue holds nothing of {sorted(allowed)}")
-        return mask
-
-    def _without(self, mask: Tensor, items: Iterable[Item]) -> Tensor:
-        mask = mask.clone()
-        mask[[len(KEYWORDS) + self.places[item] for item in items]] = False
-        return mask
-
-    def _nonsense(self, tokens: Sequence[Token]) -> set[Item]:
-        """Columns that mean nothing here: words and dates to be summed up, words to be the highest, and what
-        the SELECT list has already.
-        """
-        last = tokens[-1] if tokens else ""
-        function = last.split("_")[0] if isinstance(last, str) else ""
-        banned = _banned(self.prompt, function)
-        for expression in _selected(tokens):
-            *before, operand = expression
-            if isinstance(operand, Item) and before == ([last] if last in AGGREGATES else []):
-                banned = banned | {operand}
-        return banned
-
-
-def _banned(prompt: Prompt, function: str) -> set[Item]:
-    """The columns that a function means nothing for: in none of the 1 700 calls in people's train questions
-    does one stand.
-    """
-    if function in ("avg", "sum"):
-        return prompt.dates | prompt.wordy
-    return prompt.wordy if function in ("min", "max") else set()
-
-
-_NEED_VALUE = frozenset(LIKES)
-_ORDERINGS = frozenset({"<", "<=", ">", ">=", "between"})
-"""What words are not compared by: in one of 1 433 such comparisons they are."""
-_AFTER_SELECT = frozenset({"from", "where", "group", "order", "(", ")"})
-
-
-def _selected(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The whole expressions of the SELECT list that the tokens end in; none where they end elsewhere."""
-    inside: list[Token] = []
-    for token in reversed(tokens):
-        if token == "select":
-            break
-        if token in _AFTER_SELECT:
-            return []
-        inside.insert(0, token)
-    expressions: list[list[Token]] = [[]]
-    for token in inside:
-        if token == ",":
-            expressions.append([])
-        elif token != "distinct":
-            expressions[-1].append(token)
-    return expressions[:-1]
-
-
-def _listed(tokens: Sequence[Token]) -> list[Item]:
-    """The tables of the FROM list that the tokens end in; a FROM lists no table twice."""
-    tables: list[Item] = []
-    for token in reversed(tokens):
-        if isinstance(token, Item) and token.kind == "table":
-            tables.append(token)
-        elif token != ",":
-            break
-    return tables

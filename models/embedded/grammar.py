@@ -19,7 +19,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from .items import AGGREGATES, COMPARISONS, CONSTANTS, DATE_PARTS, LIKES, SET_OPERATIONS, Item, Token
+from .items import (
+    AGGREGATES,
+    ARITHMETIC,
+    COMPARISONS,
+    CONSTANTS,
+    DATE_PARTS,
+    LIKES,
+    SET_OPERATIONS,
+    Item,
+    Token,
+)
 
 Allowed = frozenset[str]
 """Keywords, and the classes of pointers "@word", "@table", "@column", "@value"."""
@@ -32,7 +42,6 @@ ROW = frozenset({"@column", *DATE_PARTS})
 AGGREGATED = frozenset(AGGREGATES)
 OPERAND = ROW | AGGREGATED | {"*"}
 LITERAL = frozenset({"@value", *CONSTANTS})
-ARITHMETIC = frozenset({"+", "-", "times", "/"})
 
 
 @dataclass(frozen=True)
@@ -83,74 +92,83 @@ class SketchError(ValueError):
     """A token that the grammar does not allow at this point."""
 
 
-def _query(depth: int, stop: str) -> Parser:
-    """After `select`; returns the query and the token that ended it (`stop`)."""
+def _query(depth: int, stop: str, compared: str = "", width: int = 0) -> Parser:
+    """After `select`; returns the query and the token that ended it (`stop`).
+
+    compared: "list" where a value is looked for in it: it has one column. "value" where it stands for one:
+    moreover, without an aggregate it has a condition or a limit, and in groups a limit. width: the number of
+    its columns, after a set operation.
+    """
     query = Query()
-    begun = frozenset({",", "from", "where", "group"})
-    whole = begun | _after_where(stop)
+    width = width or int(bool(compared))
+    one = compared == "value"
+    whole = frozenset({stop} if one else {stop, *SET_OPERATIONS})
     token = yield OPERAND | {"distinct"}
     if token == "distinct":
         query.distinct = True
         token = yield OPERAND
+    end = frozenset() if one and token not in AGGREGATES else whole
     while True:
         # A query must name a table, by a column at the least.
         named = any(_names_a_column(expression) for expression in query.select)
-        expression, token = yield from _expression(token, whole, None if named else begun)
+        number = len(query.select) + 1
+        more = frozenset({","}) if number != width else frozenset()
+        begun = more | {"from", "where", "group"} if number >= width else more
+        follow = begun | _after_where(end) if number >= width else more
+        expression, token = yield from _expression(token, follow, None if named else begun)
         query.select.append(expression)
         if token != ",":
             break
         token = yield OPERAND
     if token == "from":
-        token = yield from _source(query, depth, stop)
+        token = yield from _source(query, depth, _after_where(end))
     if token == "where":
-        query.where, token = yield from _conditions(depth, _after_where(stop), ROW)
+        end = whole
+        query.where, token = yield from _conditions(depth, _after_where(end), ROW)
     if token == "group":
+        end = frozenset() if one else whole
         while token in ("group", ","):
             token = yield ROW
             function = ""
             if isinstance(token, str):
                 function, token = token, (yield frozenset({"@column"}))
             query.group.append(Expression(token, function))
-            token = yield frozenset({",", "having"}) | _after_group(stop)
+            token = yield frozenset({",", "having"}) | _after_group(end)
         if token == "having":
-            query.having, token = yield from _conditions(depth, _after_group(stop), ROW | AGGREGATED)
+            query.having, token = yield from _conditions(depth, _after_group(end), ROW | AGGREGATED)
     if token == "order":
         while token in ("order", ","):
             token = yield OPERAND
-            expression, token = yield from _expression(token, frozenset({",", "desc"}) | _after_order(stop))
+            expression, token = yield from _expression(token, frozenset({",", "desc"}) | _after_order(end))
             descending = token == "desc"
             if descending:
-                token = yield frozenset({","}) | _after_order(stop)
+                token = yield frozenset({","}) | _after_order(end)
             query.order.append((expression, descending))
     if token == "limit":
         query.limit = yield LITERAL
-        token = yield _after_limit(stop)
+        token = yield whole
     if token in SET_OPERATIONS:
         operation = str(token)
         yield frozenset({"select"})
-        right, token = yield from _query(depth, stop)
+        right, token = yield from _query(depth, stop, width=len(query.select))
         query.set_operation = (operation, right)
     return query, token
 
 
-def _after_limit(stop: str) -> Allowed:
-    return frozenset({stop, *SET_OPERATIONS})
+def _after_order(end: Allowed) -> Allowed:
+    return end | {"limit"}
 
 
-def _after_order(stop: str) -> Allowed:
-    return _after_limit(stop) | {"limit"}
+def _after_group(end: Allowed) -> Allowed:
+    return _after_order(end) | {"order"}
 
 
-def _after_group(stop: str) -> Allowed:
-    return _after_order(stop) | {"order"}
+def _after_where(end: Allowed) -> Allowed:
+    return _after_group(end) | {"group"}
 
 
-def _after_where(stop: str) -> Allowed:
-    return _after_group(stop) | {"group"}
-
-
-def _source(query: Query, depth: int, stop: str) -> Generator[Allowed, Token, Token]:
-    after = _after_where(stop) | {"where"}
+def _source(query: Query, depth: int, after: Allowed) -> Generator[Allowed, Token, Token]:
+    after = after | {"where"}
     token = yield frozenset({"@table", "("} if depth < MAX_DEPTH else {"@table"})
     if token == "(":
         yield frozenset({"select"})
@@ -185,7 +203,7 @@ def _expression(
     operand = token
     if isinstance(operand, Item) or bare is None:
         bare = follow
-    token = yield bare | ARITHMETIC
+    token = yield bare.union(ARITHMETIC)
     if isinstance(token, str) and token in ARITHMETIC:
         operator = token
         token = yield OPERAND | LITERAL
@@ -227,7 +245,7 @@ def _conditions(
             token = yield nested | LITERAL if many else nested | LITERAL | operands
             if token == "(":
                 yield frozenset({"select"})
-                subquery, _ = yield from _query(depth + 1, ")")
+                subquery, _ = yield from _query(depth + 1, ")", "list" if many else "value")
                 right.append(subquery)
                 token = yield follow
             elif many:

@@ -88,6 +88,7 @@ PAD, START = KEYWORD_IDS["<pad>"], KEYWORD_IDS["<start>"]
 CONSTANTS = ("0", "1", "2", "3", "4", "5", "10", "100")
 AGGREGATES = ("count", "count_distinct", "sum", "sum_distinct", "avg", "avg_distinct", "min", "max")
 DATE_PARTS = ("year", "month")
+ARITHMETIC = ("+", "-", "times", "/")
 COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 LIKES = (
     "like_has", "like_starts", "like_ends", "like_is", "not_like_has", "not_like_starts", "not_like_ends",

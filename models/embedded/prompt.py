@@ -10,10 +10,10 @@ is a key.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .items import Item
 from .reading import SeenColumn, SeenValue, Situation
@@ -32,6 +32,7 @@ MAX_TABLES = 24
 MAX_VALUES = 12
 VALUES_PER_COLUMN = 3
 LISTED_VALUES = 6
+LISTED_LENGTH = 24
 VALUE_PIECES = 8
 
 WORD = re.compile(r"\d+(?:[.,:/-]\d+)*(?:st|nd|rd|th)?|\w+(?:['’]\w+)?|[^\w\s]")
@@ -69,7 +70,9 @@ class Prompt:
     """One turn's input.
 
     pieces, roles, matches, keys: one id per token, equally long. items: what can be pointed at;
-    spans[i]: the token positions of items[i]. dates, wordy: the columns that hold dates, and words.
+    spans[i]: the token positions of items[i]. dates, wordy: the columns that hold dates, and words. islands:
+    the tables that keys connect each with, over others too. kin: the (table, column)s that keys link each
+    with.
     """
 
     pieces: list[int] = field(default_factory=list)
@@ -80,6 +83,8 @@ class Prompt:
     spans: list[tuple[int, int]] = field(default_factory=list)
     dates: set[Item] = field(default_factory=set)
     wordy: set[Item] = field(default_factory=set)
+    islands: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    kin: Mapping[tuple[str, str], frozenset[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[tuple[int, ...] | tuple[Item, ...], ...]:
@@ -121,7 +126,10 @@ class PromptWriter:
         words = WORD.findall(situation.question)[:MAX_QUESTION_WORDS]
         read = self._as_meant(words, situation)
         linking = Linking(read, situation)
-        prompt = Prompt()
+        prompt = Prompt(
+            islands=_groups((join.table, join.ref_table) for join in situation.joins),
+            kin=_groups(ends for join in situation.joins for ends in join.ends),
+        )
         prompt.add([self.cls], "special")
         positions = self._question(prompt, words, read, linking, situation.earlier_words)
         self._literals(prompt, words, positions, situation)
@@ -302,6 +310,14 @@ def as_number(word: str) -> int | float | None:
     return float(digits) if "." in digits else int(digits)
 
 
+def _groups(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, frozenset[Any]]:
+    """For each thing of the pairs, all that they connect it with, itself too."""
+    from networkx import Graph, connected_components
+
+    groups = map(frozenset, connected_components(Graph(list(pairs))))
+    return {thing: group for group in groups for thing in group}
+
+
 def _names(situation: Situation) -> list[str]:
     return [table.name for table in situation.tables] + [column.name for column in situation.columns]
 
@@ -347,7 +363,7 @@ def _chosen_values(situation: Situation) -> list[SeenValue]:
             chosen.append(value)
     have = {(v.table, v.column, str(v.value)) for v in chosen}
     for column in situation.columns:
-        if len(column.values) <= LISTED_VALUES and all(len(v) <= 16 for v in column.values):
+        if len(column.values) <= LISTED_VALUES and all(len(v) <= LISTED_LENGTH for v in column.values):
             for text in column.values:
                 if (column.table, column.name, text) not in have:
                     chosen.append(SeenValue(column.table, column.name, text, "listed"))

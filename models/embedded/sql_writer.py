@@ -44,6 +44,12 @@ class JoinKey:
     ref_table: str
     ref_columns: tuple[str, ...]
 
+    @property
+    def ends(self) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        """Each column, with its table, and the one that it refers to."""
+        pairs = zip(self.columns, self.ref_columns, strict=False)
+        return [((self.table, column), (self.ref_table, other)) for column, other in pairs]
+
 
 class UnconnectedTables(ValueError):
     """No known join leads from one of the query's tables to the others."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlberg.models.embedded.decoding import ClassMasks
 from sqlberg.models.embedded.grammar import Query, SketchError, follow, parse
 from sqlberg.models.embedded.items import KEYWORDS, Item
+from sqlberg.models.embedded.masks import Masks
 from sqlberg.models.embedded.prompt import Prompt
 from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter, UnconnectedTables, connect, quote
 
@@ -164,7 +164,7 @@ def test_a_look_up_is_pairs_of_words():
     assert parse(["lookup", first, last, "end"]) == [(first, last)]
 
 
-def masks_over(*columns: tuple[str, str]) -> ClassMasks:
+def masks_over(*columns: tuple[str, str]) -> Masks:
     """Masks of a prompt with these columns of one table, each with its role, or "words"."""
     prompt = Prompt()
     for name, role in columns:
@@ -172,10 +172,10 @@ def masks_over(*columns: tuple[str, str]) -> ClassMasks:
         prompt.point(item, prompt.add([1], "text" if role == "words" else role))
         {"date": prompt.dates, "words": prompt.wordy}.get(role, set()).add(item)
     prompt.point(SINGER, prompt.add([2], "table"))
-    return ClassMasks(prompt, len(KEYWORDS) + len(prompt.items))
+    return Masks(prompt, len(KEYWORDS) + len(prompt.items))
 
 
-def open_columns(masks: ClassMasks, *tokens: str | Item) -> set[str]:
+def open_columns(masks: Masks, *tokens: str | Item) -> set[str]:
     allowed = masks.allowed(["execute", *tokens], "")
     return {item.text for place, item in enumerate(masks.prompt.items) if allowed[len(KEYWORDS) + place]}
 

@@ -12,6 +12,7 @@ from sqlberg.models.embedded.grammar import Query, parse
 from sqlberg.models.embedded.items import KEYWORDS, Item
 from sqlberg.models.embedded.network import Shape, SketchNetwork
 from sqlberg.models.embedded.prompt import PromptWriter
+from sqlberg.models.embedded.reading import SeenColumn, SeenTable, Situation
 from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter
 from sqlberg.models.embedded.tensors import prompt_tensors
 from sqlberg.models.embedded.weights import SHIPPED, load_writer
@@ -186,6 +187,39 @@ def test_renaming_changes_question_schema_and_target_alike(concerts: Path, tmp_p
     assert table.table in [seen.name for seen in situation.tables]
     assert table.table[:4] in situation.question
     assert "singer" not in situation.question
+
+
+def test_rewording_changes_the_question_alone(concerts: Path, tmp_path: Path, writer: PromptWriter):
+    example = next(e for e in examples_of(concerts, tmp_path) if "How many singers" in e.situation.question)
+    rates = Rates(rename=0.0, revalue=0.0, typo=0.0, take=0.0, drop=0.0, widen=0.0, reword=1.0, word=1.0)
+    pools = Pools(["branch"], ["x"])
+    situation, target = augment(example.situation, example.target, pools, rates, random.Random(3))
+    assert "How many vocalists" in situation.question
+    assert target == list(example.target)
+    assert {table.name for table in situation.tables} == {table.name for table in example.situation.tables}
+
+
+def test_a_widened_schema_holds_tables_that_share_no_word_with_what_is_asked(
+    concerts: Path, tmp_path: Path, writer: PromptWriter
+):
+    example = next(e for e in examples_of(concerts, tmp_path) if "How many singers" in e.situation.question)
+    fleet = Situation(
+        tables=[SeenTable("ship", ("ship_id",)), SeenTable("voyage"), SeenTable("famous_singer")],
+        columns=[
+            SeenColumn("ship", "ship_id", "INT", is_key=True),
+            SeenColumn("voyage", "ship_id", "INT", refers_to="ship"),
+            SeenColumn("famous_singer", "age", "INT"),
+        ],
+        joins=[JoinKey("voyage", ("ship_id",), "ship", ("ship_id",))],
+    )
+    pools = Pools(["branch"], ["x"], schemas=[fleet])
+    rates = Rates(rename=0.0, revalue=0.0, typo=0.0, take=0.0, drop=0.0, widen=1.0)
+    situation, target = augment(example.situation, example.target, pools, rates, random.Random(3))
+    resolve(target, writer.write(situation))
+    own = {table.name for table in example.situation.tables}
+    assert {table.name for table in situation.tables} == own | {"ship", "voyage"}
+    assert {c.table for c in situation.columns} <= own | {"ship", "voyage"}
+    assert fleet.joins[0] in situation.joins
 
 
 def test_a_target_that_the_prompt_does_not_hold_is_unreadable(

@@ -2,8 +2,10 @@
 
 Plain training memorises the names of the training databases. Here content words that stand both in the
 question and in the schema are exchanged for others ("How many singers" over `singer` becomes "How many
-branches" over `branch`), matched cell values likewise, tables come in any order, and columns the target
-does not need are sometimes missing. Some questions are made unanswerable (`unanswerable`).
+branches" over `branch`), some of those in the question alone for synonyms, matched cell values likewise,
+tables come in any order, columns the target does not need are sometimes missing, and tables of other
+databases stand among the database's own, for many a schema is wider than those of the training databases.
+Some questions are made unanswerable (`unanswerable`).
 Words that stand only in the schema are kept where the target needs them: "the oldest" must still find `age`.
 """
 
@@ -11,13 +13,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ...models.embedded.items import Item, Token
-from ...models.embedded.prompt import STOP_WORDS, WORD, as_number, spoken, stem
+from ...models.embedded.prompt import STOP_WORDS, WORD, as_number, spoken, stem, stems
 from ...models.embedded.reading import SeenTable, SeenValue, Situation
 from ...models.embedded.sql_writer import JoinKey
+from ..synthesis.lexicon import SYNONYMS
 from .unanswerable import ask_elsewhere, take_away
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -27,12 +30,15 @@ _NEIGHBOURS = {
     for place, letter in enumerate(row)
 }
 """The keys beside each letter."""
+_SYNONYMS = {stem(word): others for word, others in SYNONYMS.items()}
+MOST_STRANGE = 8
+"""Tables of another database that are put among those of an example."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How often each change is made: `rename`, `revalue`, `typo`, `take`, `elsewhere` (the last two make the
-    question unanswerable) per example, `word` per word, `drop` (at most) per column.
+    """How often each change is made: `widen`, `rename`, `reword`, `revalue`, `typo`, `take`, `elsewhere` (the
+    last two make the question unanswerable) per example, `word` per word, `drop` (at most) per column.
     """
 
     rename: float = 0.6
@@ -42,15 +48,20 @@ class Rates:
     typo: float = 0.2
     take: float = 0.06
     elsewhere: float = 0.015
+    widen: float = 0.25
+    reword: float = 0.15
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What is exchanged in: words of names, short cell texts and questions, of the training databases."""
+    """What is exchanged in: words of names, short cell texts, questions and whole schemas, of the training
+    databases.
+    """
 
     words: Sequence[str]
     values: Sequence[str]
     questions: Sequence[str] = ()
+    schemas: Sequence[Situation] = ()
 
     @classmethod
     def collect(cls, situations: Sequence[Situation]) -> Pools:
@@ -64,7 +75,8 @@ class Pools:
             values.update(
                 str(v.value) for v in situation.values if isinstance(v.value, str) and len(v.value) < 30
             )
-        return cls(sorted(words), sorted(values), sorted({s.question for s in situations}))
+        schemas = list({tuple(t.name for t in s.tables): s for s in situations}.values())
+        return cls(sorted(words), sorted(values), sorted({s.question for s in situations}), schemas)
 
 
 def augment(
@@ -77,6 +89,8 @@ def augment(
     situation = replace(
         situation, columns=columns, tables=rng.sample(situation.tables, len(situation.tables))
     )
+    if pools.schemas and rng.random() < rates.widen:
+        situation = _widen(situation, target, rng.choice(pools.schemas), rng)
     new_target = list(target)
     if target[0] == "execute":
         changed = None
@@ -87,11 +101,54 @@ def augment(
         situation, new_target = changed or (situation, new_target)
     if rng.random() < rates.revalue:
         situation, new_target = _revalue(situation, new_target, pools, rng)
+    if rng.random() < rates.reword and new_target[0] == "execute" and not situation.earlier_words:
+        situation = _reword(situation, rates, rng)
     if rng.random() < rates.rename:
         situation, new_target = _rename(situation, new_target, pools, rates, rng)
     if rng.random() < rates.typo:
         situation = replace(situation, question=typo(situation.question, rng))
     return situation, new_target
+
+
+def _reword(situation: Situation, rates: Rates, rng: random.Random) -> Situation:
+    """Words of the question that name tables or columns, exchanged for synonyms that name no other."""
+    named = {s for t in situation.tables for s in stems(t.name)}
+    named |= {s for c in situation.columns for s in stems(c.name)}
+    valued = {stem(word) for value in situation.values for word in WORD.findall(str(value.value))}
+    words = []
+    for word in _pieces(situation.question):
+        root = stem(word)
+        others = [o for o in _SYNONYMS.get(root, ()) if not named & {stem(w) for w in o.split()}]
+        if others and root in named - valued and rng.random() < rates.word:
+            other = rng.choice(others)
+            word = _plural(other) if word.lower().endswith("s") and not other.endswith("s") else other
+        words.append(word)
+    return replace(situation, question="".join(words))
+
+
+def _widen(situation: Situation, target: Sequence[Token], other: Situation, rng: random.Random) -> Situation:
+    """Tables of another database among those of this one: such as share no word with the question, with what
+    the target needs, or with a table that is there.
+    """
+    asked = {stem(word) for word in WORD.findall(situation.question)}
+    needed = {s for t in target if isinstance(t, Item) and t.table for s in stems(t.column or t.table)}
+    there = {s for table in situation.tables for s in stems(table.name)}
+    strange = [t for t in other.tables if not (asked | needed | there) & set(stems(t.name))][:MOST_STRANGE]
+    names = {table.name for table in strange}
+    columns = [c for c in other.columns if c.table in names and not asked & set(stems(c.name))]
+    found = [c for c in columns if c.type]
+    kept = [c for c in columns if not c.type] + rng.sample(found, rng.randint(0, len(found)))
+    tables = [*situation.tables, *strange]
+    return replace(
+        situation,
+        tables=rng.sample(tables, len(tables)),
+        columns=[*situation.columns, *(replace(c, refers_to=_within(c.refers_to, names)) for c in kept)],
+        joins=[*situation.joins, *(j for j in other.joins if {j.table, j.ref_table} <= names)],
+    )
+
+
+def _within(table: str, names: Collection[str]) -> str:
+    return table if table in names else ""
 
 
 def _rename(

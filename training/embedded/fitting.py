@@ -47,7 +47,7 @@ ADAPTED = (
     "target_item",
     "target_keyword",
 )
-RATES = Rates(rename=0.0, revalue=0.3, drop=0.4, typo=0.15, take=0.05, elsewhere=0.0)
+RATES = Rates(rename=0.0, revalue=0.3, drop=0.4, typo=0.15, take=0.05, elsewhere=0.0, widen=0.0)
 """Of augmentation: the names are the database's own and stay as they are."""
 SURE = 0.05
 """How likely chance alone may be to bring the gain that the gate lets through."""
