@@ -1,12 +1,10 @@
-"""Sketches: the grammar, the SQL written from them, and decoding that cannot leave them."""
+"""Sketches: the grammar, and the SQL written from them."""
 
 from __future__ import annotations
 
 import pytest
 from sqlberg.models.embedded.grammar import Query, SketchError, follow, parse
-from sqlberg.models.embedded.items import KEYWORDS, Item
-from sqlberg.models.embedded.masks import Masks
-from sqlberg.models.embedded.prompt import Prompt
+from sqlberg.models.embedded.items import Item
 from sqlberg.models.embedded.sql_writer import JoinKey, SqlWriter, UnconnectedTables, connect, quote
 
 SINGER, CONCERT = Item("table", text="singer", table="singer"), Item("table", text="concert", table="concert")
@@ -164,49 +162,24 @@ def test_a_look_up_is_pairs_of_words():
     assert parse(["lookup", first, last, "end"]) == [(first, last)]
 
 
-def masks_over(*columns: tuple[str, str]) -> Masks:
-    """Masks of a prompt with these columns of one table, each with its role, or "words"."""
-    prompt = Prompt()
-    for name, role in columns:
-        item = column("singer", name)
-        prompt.point(item, prompt.add([1], "text" if role == "words" else role))
-        {"date": prompt.dates, "words": prompt.wordy}.get(role, set()).add(item)
-    prompt.point(SINGER, prompt.add([2], "table"))
-    return Masks(prompt, len(KEYWORDS) + len(prompt.items))
+def test_what_stands_for_one_value_cannot_have_many_rows():
+    age, name = column("singer", "age"), column("singer", "name")
+    nested = ["execute", "select", name, "where", age, ">", "(", "select"]
+    assert ")" not in (follow([*nested, age]) or set())
+    assert "," not in (follow([*nested, age]) or set())
+    assert ")" in (follow([*nested, "avg", age]) or set())
+    assert ")" in (follow([*nested, age, "order", age, "limit", "1"]) or set())
+    assert ")" in (
+        follow([*nested, age, "where", name, "=", Item("value", text="Joe", value="Joe")]) or set()
+    )
+    assert ")" not in (follow([*nested, "max", age, "group", name]) or set())
 
 
-def open_columns(masks: Masks, *tokens: str | Item) -> set[str]:
-    allowed = masks.allowed(["execute", *tokens], "")
-    return {item.text for place, item in enumerate(masks.prompt.items) if allowed[len(KEYWORDS) + place]}
-
-
-def test_a_select_list_holds_nothing_twice():
-    masks = masks_over(("name", "text"), ("age", "number"))
-    name, age = column("singer", "name"), column("singer", "age")
-    assert open_columns(masks, "select", name, ",") == {"age"}
-    assert open_columns(masks, "select", "max", age, ",", "max") == {"name"}
-    assert open_columns(masks, "select", "max", age, ",", "min") == {"name", "age"}
-    assert open_columns(masks, "select", name, "where") == {"name", "age"}
-    assert open_columns(masks, "select", name, "where", age, "=", "(", "select") == {"name", "age"}
-
-
-def test_dates_are_neither_summed_nor_averaged():
-    masks = masks_over(("born", "date"), ("age", "number"))
-    assert open_columns(masks, "select", "avg") == {"age"}
-    assert open_columns(masks, "select", "max") == {"born", "age"}
-
-
-def test_words_are_neither_computed_with_nor_ordered_by_size():
-    masks = masks_over(("name", "words"), ("age", "number"))
-    name, age = column("singer", "name"), column("singer", "age")
-    assert open_columns(masks, "select", "max") == {"age"}
-    assert open_columns(masks, "select", "count") == {"name", "age"}
-    larger = list(KEYWORDS).index(">")
-    for tokens, may_be in (([name], False), ([age], True)):
-        assert bool(masks.allowed(["execute", "select", "*", "where", *tokens], "")[larger]) is may_be
-    counted = ["execute", "select", name, "group", name, "having", "count", name]
-    assert bool(masks.allowed(counted, "")[larger])
-
-
-def test_where_only_nonsense_is_left_it_may_be_written():
-    assert open_columns(masks_over(("born", "date")), "select", "sum") == {"born"}
+def test_both_sides_of_a_set_operation_have_as_many_columns():
+    age, name = column("singer", "age"), column("singer", "name")
+    right = ["execute", "select", name, ",", age, "intersect", "select", name]
+    assert follow(right) is not None
+    assert "," in (follow(right) or set())
+    assert not {"end", "where", "union"} & (follow(right) or set())
+    assert "," not in (follow([*right, ",", age]) or set())
+    assert "end" in (follow([*right, ",", age]) or set())

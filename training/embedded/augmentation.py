@@ -48,7 +48,7 @@ class Rates:
     typo: float = 0.2
     take: float = 0.06
     elsewhere: float = 0.015
-    widen: float = 0.25
+    widen: float = 0.2
     reword: float = 0.15
 
 

@@ -85,9 +85,11 @@ class BatchStream:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
         rng = random.Random(f"{self.seed}-{number}")
+        # A batch is as wide as its widest prompt: schemas are widened in whole batches.
+        rates = replace(self.rates, widen=float(rng.random() < self.rates.widen))
         prompts, targets = [], []
         for index in self._order[place]:
-            prompt, ids = self._example(self.examples[index], rng)
+            prompt, ids = self._example(self.examples[index], rates, rng)
             prompts.append(prompt)
             targets.append(ids)
         batch = collate(prompts, targets)
@@ -111,11 +113,11 @@ class BatchStream:
             batches.append(rng.sample(kept, self.rows))
         return batches[: len(self)]
 
-    def _example(self, example: Example, rng: random.Random) -> tuple[Prompt, list[int]]:
+    def _example(self, example: Example, rates: Rates, rng: random.Random) -> tuple[Prompt, list[int]]:
         """The example augmented, or as it is where the change made its target unreadable."""
         for _ in range(2):
             try:
-                situation, target = augment(example.situation, example.target, self.pools, self.rates, rng)
+                situation, target = augment(example.situation, example.target, self.pools, rates, rng)
                 prompt = self.writer.write(situation)
                 return prompt, resolve(target, prompt)
             except (Unreadable, ValueError):
