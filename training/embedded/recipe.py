@@ -117,7 +117,7 @@ def _judge(folder: Path, settings: Settings, workers: int, device: str, worker: 
     imitation, pools, about = _imitation(folder, settings, worker, device, SECOND_KINDS)
     judged = list(read_judged(sorted((folder / "judged").glob("*.jsonl"))))
     network, writer = load_weights(folder / "weights")
-    rates = replace(Rates(), take=0.0, elsewhere=0.0)
+    rates = replace(Rates(), take=0.0, elsewhere=0.0, widen=0.0)
     stream = JudgedStream(judged, writer, pools, rates=rates, rows=JUDGED_ROWS, seed=settings.seed + worker)
     first = _told(folder / "weights")
 
