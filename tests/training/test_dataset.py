@@ -36,7 +36,7 @@ def test_a_bad_line_is_set_aside_with_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (question(2, db_id="../shop"), "db_id: Value error, db_id must be a plain name"),
+        (question(2, db_id="../shop"), "db_id: db_id must be a plain name"),
         (question(2, db_id="gone"), "there is no database 'gone'"),
         (question(1), "id 'q1' was used before"),
         ({"id": "q2", "db_id": "shop", "question": "?"}, "sql: Field required"),

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...errors import SqlbergError
+from ..rows import BadLine, reason
 from .difficulty import difficulty
 
 QUESTIONS, DATABASES = "questions.jsonl", "databases"
@@ -44,14 +44,6 @@ class Question(BaseModel):
         if not re.fullmatch(r"[^/\\\x00]+", value) or value in {".", ".."}:
             raise ValueError("db_id must be a plain name, without slashes")
         return value
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line that was set aside: its number, counted from 1, and why."""
-
-    number: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ def _read(content: bytes, folder: Path) -> tuple[list[tuple[Question, Path]], li
         try:
             question = _question(line, number)
         except (ValidationError, ValueError, RecursionError) as error:
-            bad.append(BadLine(number, _reason(error)))
+            bad.append(BadLine(number, reason(error)))
             continue
         if question.db_id not in paths:
             paths[question.db_id] = _database_path(folder, question.db_id)
@@ -166,15 +158,3 @@ def _database_path(folder: Path, db_id: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _reason(error: Exception) -> str:
-    """One line that names the field at fault."""
-    if isinstance(error, ValidationError):
-        problems: Sequence[str] = [
-            f"{'.'.join(map(str, problem['loc'])) or 'line'}: {problem['msg']}" for problem in error.errors()
-        ]
-        return "; ".join(problems)
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at character {error.pos + 1}"
-    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)

@@ -1,0 +1,137 @@
+"""Preferences in the formats that others read and write.
+
+| format | a row |
+| --- | --- |
+| `sqlberg` | TRL's, with id, db_id, source, probability, margin and reasons beside it |
+| `trl` | `prompt`, `chosen`, `rejected`: messages or text; without a prompt, whole dialogues |
+| `openai` | `input.messages`, `preferred_output`, `non_preferred_output`; a call's arguments are JSON text |
+
+Each in JSON Lines or, by the file's ending, Parquet (`rows.py`). Which format a row is in is seen from its
+fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import SqlbergError
+from .preferences import Message, Preference
+from .rows import Read, read_rows, write_rows
+
+Row = dict[str, Any]
+
+
+def read_preferences(path: str | Path) -> Read[Preference]:
+    """The preferences of a file in any of the formats, and the lines set aside.
+
+    Raises `SqlbergError` where the file cannot be read or holds no valid preference.
+    """
+    read = read_rows(path, preference_of)
+    if not read.rows:
+        first = f" (line {read.bad[0].number}: {read.bad[0].reason})" if read.bad else ", it is empty"
+        raise SqlbergError(f"{path} holds no valid preference{first}")
+    return read
+
+
+def write_preferences(path: str | Path, preferences: Iterable[Preference], format: str = "sqlberg") -> Path:
+    """Write preferences in one of `FORMATS`. Raises `SqlbergError`."""
+    if format not in FORMATS:
+        raise SqlbergError(f"there is no format {format!r}: choose one of {', '.join(FORMATS)}")
+    return write_rows(path, map(FORMATS[format], preferences))
+
+
+def preference_of(row: Mapping[str, Any]) -> Preference:
+    """A preference from a row in any of the formats. Raises ValueError."""
+    row = {name: value for name, value in row.items() if value is not None}
+    if "preferred_output" in row:
+        given = row.get("input")
+        if not isinstance(given, Mapping):
+            raise ValueError("input: an object with messages is missing")
+        own = {name: row[name] for name in OWN if name in row}
+        return Preference.model_validate(
+            own
+            | {
+                "prompt": given.get("messages", ()),
+                "tools": given.get("tools") or (),
+                "chosen": row["preferred_output"],
+                "rejected": row.get("non_preferred_output", ()),
+            }
+        )
+    if "chosen" not in row or "rejected" not in row:
+        raise ValueError("chosen and rejected (or OpenAI's preferred_output) are missing")
+    row["chosen"], row["rejected"] = _messages(row["chosen"]), _messages(row["rejected"])
+    if "prompt" in row:
+        row["prompt"] = _messages(row["prompt"], role="user")
+    else:
+        row["prompt"], row["chosen"], row["rejected"] = _split(row["chosen"], row["rejected"])
+    row["tools"] = row.get("tools") or ()
+    return Preference.model_validate(row)
+
+
+def to_trl(preference: Preference) -> Row:
+    """TRL's conversational preference, with the tools."""
+    row: Row = {
+        "prompt": _plain(preference.prompt),
+        "chosen": _plain(preference.chosen),
+        "rejected": _plain(preference.rejected),
+    }
+    return row | ({"tools": list(preference.tools)} if preference.tools else {})
+
+
+def to_sqlberg(preference: Preference) -> Row:
+    """TRL's, and all else that is known."""
+    own = preference.model_dump(mode="json", include=set(OWN))
+    return to_trl(preference) | {name: value for name, value in own.items() if value not in ("", None, [])}
+
+
+def to_openai(preference: Preference) -> Row:
+    """OpenAI's preference fine-tuning format."""
+    return {
+        "input": {"messages": _wired(preference.prompt), "tools": list(preference.tools)},
+        "preferred_output": _wired(preference.chosen),
+        "non_preferred_output": _wired(preference.rejected),
+    }
+
+
+OWN = ("id", "db_id", "source", "probability", "margin", "reasons")
+FORMATS: Mapping[str, Callable[[Preference], Row]] = {
+    "sqlberg": to_sqlberg,
+    "trl": to_trl,
+    "openai": to_openai,
+}
+
+
+def _plain(messages: Sequence[Message]) -> list[Row]:
+    return [message.plain() for message in messages]
+
+
+def _wired(messages: Sequence[Message]) -> list[Row]:
+    """Messages with the arguments of their calls as JSON text."""
+    rows = _plain(messages)
+    for row in rows:
+        for call in row.get("tool_calls", ()):
+            arguments = call["function"]["arguments"]
+            call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
+    return rows
+
+
+def _messages(value: Any, role: str = "assistant") -> Any:
+    """Plain text is one message."""
+    return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+
+def _split(chosen: Any, rejected: Any) -> tuple[Any, Any, Any]:
+    """The prompt that two whole dialogues begin with, up to its last question, and what is left of each."""
+    if not isinstance(chosen, list) or not isinstance(rejected, list):
+        raise ValueError("prompt: it is missing, and chosen and rejected are no lists of messages")
+    same = 0
+    while same < min(len(chosen), len(rejected)) and chosen[same] == rejected[same]:
+        same += 1
+    asked = [n for n in range(same) if isinstance(chosen[n], dict) and chosen[n].get("role") == "user"]
+    if not asked:
+        raise ValueError("prompt: it is missing, and chosen and rejected do not begin with the same question")
+    end = asked[-1] + 1
+    return chosen[:end], chosen[end:], rejected[end:]
