@@ -28,6 +28,19 @@ def render(
     `tools` are in OpenAI's format; `arguments` go to the template (for instance `enable_thinking=False`).
     Raises UnsupportedOption when the tokenizer has no chat template, or one that knows no tools.
     """
+    rows = [_as_template_message(message) for message in messages]
+    return render_rows(tokenizer, rows, tools=tools, arguments=arguments)
+
+
+def render_rows(
+    tokenizer: Any,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
+    arguments: Mapping[str, Any] | None = None,
+    to_go_on: bool = True,
+) -> str:
+    """The same from messages as templates take them. to_go_on: with the assistant's turn marker."""
     template = _template(tokenizer, with_tools=bool(tools))
     if tools and "tools" not in template:
         raise UnsupportedOption(
@@ -35,9 +48,9 @@ def render(
         )
     try:
         return tokenizer.apply_chat_template(
-            [_as_template_message(message) for message in messages],
+            [dict(row) for row in rows],
             tools=[dict(tool) for tool in tools] or None,
-            add_generation_prompt=True,
+            add_generation_prompt=to_go_on,
             tokenize=False,
             **(arguments or {}),
         )
