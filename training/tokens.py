@@ -49,7 +49,7 @@ def turns_of(
         if not whole.startswith(context):
             raise ModelError(
                 "the chat template writes an assistant's message elsewhere than it asks for one, so the "
-                "policy's tokens cannot be told apart: train with another template, or other template arguments"
+                "policy's tokens cannot be told apart: train with another template"
             )
         own = _ids(tokenizer, whole[len(context) :])
         turns.append(Turn(tuple(_ids(tokenizer, context)), tuple(own[: _end(own, tokenizer.eos_token_id)])))
