@@ -34,7 +34,7 @@ def fit(
     ] = None,
     count: Annotated[
         int, typer.Option("--count", "-n", min=50, help="Questions to make up and learn.")
-    ] = 800,
+    ] = 2000,
     checked: Annotated[int, typer.Option(min=10, help="Further ones to measure by.")] = 100,
     minutes: Annotated[float, typer.Option(min=0.1, callback=finite, help="Of training.")] = 12.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that train side by side.")] = 2,

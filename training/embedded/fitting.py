@@ -58,15 +58,18 @@ class Plan:
     """How a fit is made.
 
     questions: synthetic ones to train on; checked: further ones to measure by. minutes: of training, in
-    `workers` processes. rank, rate: of the LoRA adapter and its learning.
+    `workers` processes. rank, rate: of the LoRA adapter and its learning. share: how much of what it learned
+    the adapter keeps: all of it costs answers to people's questions, half of it keeps the gain on synthetic
+    ones and loses nothing there (interpolated weights, Wortsman et al., arXiv 2109.01903).
     """
 
-    questions: int = 800
+    questions: int = 2000
     checked: int = 100
     minutes: float = 12.0
     workers: int = 2
     rank: int = 16
     rate: float = 1e-3
+    share: float = 0.5
     rows: int = 16
     seed: int = 0
 
@@ -137,7 +140,7 @@ def fit(
                 steps=100_000, minutes=plan.minutes, rows=plan.rows, rate=plan.rate, warmup=20, cooldown=0.5,
                 plain_steps=0, seed=plan.seed,
             )  # fmt: skip
-            work = partial(_train, folder, adapter, base, plan.rank, about, plan.workers)
+            work = partial(_train, folder, adapter, base, plan, about)
             if not (folder / "trained").exists():
                 run_workers(work, plan.workers, folder / "training", about)
                 (folder / "trained").touch()
@@ -236,9 +239,7 @@ def _measure(
         return run(dataset, answer, records, open_database=lambda _: reopen(), concurrency=2)
 
 
-def _train(
-    folder: Path, adapter: Path, base: Path, rank: int, settings: Settings, workers: int, worker: int
-) -> None:
+def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settings, worker: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     network, writer = load_weights(base)
@@ -247,8 +248,9 @@ def _train(
     stream = BatchStream(
         examples, writer, pools, rates=RATES, rows=settings.rows, seed=settings.seed + worker
     )
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(ADAPTED))
+    config = LoraConfig(r=plan.rank, lora_alpha=2 * plan.rank, target_modules=list(ADAPTED))
     inject_adapter_in_model(config, network)
+    kept = config.to_dict() | {"lora_alpha": plan.share * 2 * plan.rank}
 
     def save(network: SketchNetwork, step: int) -> None:
         tensors = {
@@ -256,7 +258,7 @@ def _train(
             for name, tensor in network.state_dict().items()
             if ".lora_" in name
         }
-        save_adapter(tensors, config.to_dict(), adapter, base)
+        save_adapter(tensors, kept, adapter, base)
 
     train(
         network,
@@ -265,5 +267,5 @@ def _train(
         folder=folder / "training",
         settings=settings,
         worker=worker,
-        workers=workers,
+        workers=plan.workers,
     )
