@@ -1,0 +1,179 @@
+"""The trainer over a tiny causal model: it learns, goes on where it was killed, and divides its work."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sqlberg.errors import SqlbergError
+from sqlberg.training.losses import Options
+from sqlberg.training.order import epoch_batches
+from sqlberg.training.policies import CausalPolicy, EncodedTree, with_lora
+from sqlberg.training.tokens import Turn
+from sqlberg.training.trainer import LOG, Settings, Step, learning_rate, train
+from sqlberg.training.trees import tree_of
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from ..models.tiny import build_tiny_model
+
+pytest.importorskip("peft", reason="training needs the train extra")
+
+QUICK = Settings(batch=4, micro=2, rate=5e-3, epochs=3, half=False, save_every=2, options=Options(beta=0.5))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"), spread=0.1)
+
+
+def policy_of(folder: Path) -> CausalPolicy:
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    torch.manual_seed(0)
+    return CausalPolicy(with_lora(network, rank=4), AutoTokenizer.from_pretrained(folder), str(folder))
+
+
+def pairs(count: int) -> list[EncodedTree]:
+    """What is chosen ends with an even token, what is rejected with an odd one."""
+    rng = random.Random(5)
+    rows = []
+    for _ in range(count):
+        prompt = tuple(rng.choices(range(20, 200), k=rng.randint(3, 12)))
+        chosen = (*rng.choices(range(20, 200), k=rng.randint(1, 5)), 2 * rng.randint(100, 105))
+        rejected = (*chosen[:-1], chosen[-1] + 1)
+        rows.append(EncodedTree(tree_of([[Turn(prompt, chosen)], [Turn(prompt, rejected)]])))
+    return rows
+
+
+def steps_of(run: Path) -> list[Step]:
+    return [Step(**json.loads(line)) for line in (run / LOG).read_text().splitlines()]
+
+
+def test_the_policy_learns_what_is_preferred(folder: Path, tmp_path: Path):
+    policy, told, read = policy_of(folder), [], []
+    adapter = train(policy, pairs(24), QUICK, tmp_path, tell=told.append, prepare=read.append)
+    steps = steps_of(tmp_path)
+    assert steps == told
+    assert len(steps) == 18
+    assert steps[0].loss == pytest.approx(math.log(2), abs=1e-4)
+    assert steps[-1].loss < 0.5
+    assert (steps[-1].accuracy, sum(read)) == (1.0, 24)
+    assert steps[-1].margin > 0.5
+    assert (adapter / "adapter_model.safetensors").is_file()
+
+
+def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Path):
+    rows = pairs(16)
+    train(policy_of(folder), rows, QUICK, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill(step: Step) -> None:
+        if step.step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(policy_of(folder), rows, QUICK, tmp_path / "killed", tell=kill)
+    # What a kill in the middle of a line leaves behind.
+    with (tmp_path / "killed" / LOG).open("a") as log:
+        log.write('{"step": 6, "lo')
+    read: list[int] = []
+    train(policy_of(folder), rows, QUICK, tmp_path / "killed", prepare=read.append)
+    whole, resumed = steps_of(tmp_path / "whole"), steps_of(tmp_path / "killed")
+    assert [replace(s, seconds=0.0) for s in resumed] == [replace(s, seconds=0.0) for s in whole]
+    assert read == [16]
+
+
+def _divided(rank: int, folder: Path, run: Path, meeting: Path) -> None:
+    import os
+
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": meeting.read_text(), "ACCELERATE_USE_CPU": "true",
+    }  # fmt: skip
+    torch.set_num_threads(1)
+    train(policy_of(folder), pairs(10), QUICK, run)
+
+
+def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path):
+    import socket
+
+    train(policy_of(folder), pairs(10), QUICK, tmp_path / "one")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (tmp_path / "meeting").write_text(str(free.getsockname()[1]))
+    spawned = multiprocessing.get_context("spawn")
+    work = [
+        spawned.Process(target=_divided, args=(rank, folder, tmp_path / "two", tmp_path / "meeting"))
+        for rank in (0, 1)
+    ]
+    for process in work:
+        process.start()
+    for process in work:
+        process.join(100)
+    assert [process.exitcode for process in work] == [0, 0]
+    for one, two in zip(steps_of(tmp_path / "one"), steps_of(tmp_path / "two"), strict=True):
+        assert two.loss == pytest.approx(one.loss, abs=1e-5)
+        assert two.norm == pytest.approx(one.norm, rel=1e-4)
+        assert two.accuracy == one.accuracy
+
+
+def test_an_adapter_is_compared_with_itself_or_with_the_model_below_it(folder: Path, tmp_path: Path):
+    policy = policy_of(folder)
+    train(policy, pairs(24), QUICK, tmp_path / "first")
+    later = replace(QUICK, epochs=1)
+    train(policy, pairs(24), later, tmp_path / "start")
+    assert steps_of(tmp_path / "start")[0].loss == pytest.approx(math.log(2), abs=1e-3)
+    train(policy, pairs(24), replace(later, reference="base"), tmp_path / "base")
+    assert steps_of(tmp_path / "base")[0].loss < 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "reason"),
+    [
+        (0, {}, "no preference to learn from"),
+        (4, {"objective": "dop"}, "no objective 'dop'"),
+        (8, {"rate": 1e30, "clip": 1e30}, "is not a number: train with a lower rate"),
+    ],
+)
+def test_what_cannot_be_learned_is_one_clear_error(
+    folder: Path, rows: int, changes: dict[str, Any], reason: str, tmp_path: Path
+):
+    with pytest.raises(SqlbergError, match=reason):
+        train(policy_of(folder), pairs(rows), replace(QUICK, **changes), tmp_path)
+
+
+def test_a_folder_of_other_pairs_is_refused(folder: Path, tmp_path: Path):
+    train(policy_of(folder), pairs(4), QUICK, tmp_path)
+    with pytest.raises(SqlbergError, match="other settings or pairs"):
+        train(policy_of(folder), pairs(5), QUICK, tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(folder: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SqlbergError, match="cannot write to"):
+        train(policy_of(folder), pairs(4), QUICK, tmp_path / "file" / "run")
+
+
+def test_batches_hold_every_example_once_and_like_lengths():
+    lengths = [random.Random(n).randint(1, 100) for n in range(333)]
+    batches = epoch_batches(lengths, 8, seed=3, epoch=1)
+    assert sorted(row for batch in batches for row in batch) == list(range(333))
+    assert batches == epoch_batches(lengths, 8, seed=3, epoch=1)
+    assert batches != epoch_batches(lengths, 8, seed=3, epoch=2)
+    spread = [max(lengths[r] for r in batch) - min(lengths[r] for r in batch) for batch in batches]
+    assert sum(spread) / len(spread) < 15
+
+
+def test_the_rate_rises_and_falls_to_nothing():
+    rates = [learning_rate(step, 100, Settings(rate=1.0)) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1.0)
+    assert rates[-1] < 0.001

@@ -1,0 +1,316 @@
+"""One trainer for every objective, over any policy (`policies.py`).
+
+    preferences → encoded → reference log-probabilities (kept on disk) → steps → adapter
+
+What the reference finds likely is computed once. A step's pairs depend on the seed alone, and checkpoints
+hold what is trained with AdamW's moments, so that a run that was killed goes on with the very next step and
+gives the same losses. Under `accelerate launch` (or torchrun) the pairs of a step are divided among the
+processes and their gradients averaged: what one process would do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SqlbergError
+from .checkpoints import load_checkpoint, save_checkpoint
+from .losses import OBJECTIVES, Options, Scores, sft
+from .order import epoch_batches
+from .policies import Encoded, Policy, Reference
+from .reference import reference_logprobs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOG, ADAPTER = "log.jsonl", "adapter"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made.
+
+    objective: one of `OBJECTIVES`, with its options. sft: weight of the mean log-probability of a chosen
+    token beside it. reference: what the policy is compared with. batch: pairs of a step, over all processes;
+    micro: of these, pairs that one process computes at a time. rate: of AdamW, after a warm-up over the share
+    `warmup` of all steps falling to 0 as a cosine does. save_every: steps between checkpoints.
+    """
+
+    objective: str = "dpo"
+    options: Options = field(default_factory=Options)
+    sft: float = 0.0
+    reference: Reference = "start"
+    epochs: int = 1
+    batch: int = 32
+    micro: int = 4
+    rate: float = 5e-5
+    warmup: float = 0.1
+    decay: float = 0.0
+    clip: float = 1.0
+    half: bool = True
+    save_every: int = 25
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step shows.
+
+    chosen, rejected: mean log-probability of a token; margin: mean of h, the log-ratio of chosen less that of
+    rejected (its sign over the pairs: accuracy); tokens: computed by all processes, padding left out.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    chosen: float
+    rejected: float
+    margin: float
+    accuracy: float
+    norm: float
+    rate: float
+    tokens: int
+    seconds: float
+
+
+def train(
+    policy: Policy,
+    rows: Sequence[Encoded],
+    settings: Settings,
+    folder: Path,
+    *,
+    extras: Mapping[str, Sequence[float]] | None = None,
+    tell: Callable[[Step], None] = lambda step: None,
+    prepare: Callable[[int], None] = lambda done: None,
+) -> Path:
+    """Train the policy on pairs; returns the folder of its adapter.
+
+    rows: each with chosen, rejected and perhaps weak negatives as responses, in this order. extras: further
+    fields of `Scores` by name, a number for each row. tell: is told each step; prepare: how many rows more
+    the reference has read. Raises `SqlbergError` where nothing can be learned or written.
+    """
+    try:
+        return _Run(policy, rows, settings, folder, extras or {}, prepare).run(tell)
+    except OSError as error:
+        raise SqlbergError(
+            f"cannot write to {folder}: {error.strerror or error}; make room and start again, it goes on"
+        ) from error
+
+
+class _Run:
+    """One run, resumed from what lies in its folder."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        rows: Sequence[Encoded],
+        settings: Settings,
+        folder: Path,
+        extras: Mapping[str, Sequence[float]],
+        prepare: Callable[[int], None],
+    ) -> None:
+        import torch
+        from accelerate import Accelerator
+
+        if not rows:
+            raise SqlbergError("there is no preference to learn from: give more, or looser annotators")
+        if settings.objective not in OBJECTIVES:
+            raise SqlbergError(
+                f"there is no objective {settings.objective!r}: choose one of {', '.join(OBJECTIVES)}"
+            )
+        self.policy, self.rows, self.settings, self.folder = policy, rows, settings, folder
+        self.extras = extras
+        on_cpu = not torch.cuda.is_available()
+        self.accelerator = Accelerator(mixed_precision="bf16" if settings.half else "no", cpu=on_cpu)
+        folder.mkdir(parents=True, exist_ok=True)
+        policy.network.to(self.accelerator.device)
+        self._agree()
+        self.reference = reference_logprobs(
+            policy, rows, settings.reference, folder / "reference", self.accelerator, advance=prepare
+        )
+        self.batches = [
+            batch
+            for epoch in range(settings.epochs)
+            for batch in epoch_batches([row.length for row in rows], settings.batch, settings.seed, epoch)
+        ]
+        self.trained = [(n, p) for n, p in policy.network.named_parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            [p for _, p in self.trained], lr=settings.rate, weight_decay=settings.decay
+        )
+        self.scorer = self.accelerator.prepare(_scorer(policy))
+
+    def run(self, tell: Callable[[Step], None]) -> Path:
+        import torch
+
+        adapter = self.folder / ADAPTER
+        done, spent = self._resume()
+        began = time.monotonic() - spent
+        self.policy.network.train()
+        for number in range(done, len(self.batches)):
+            torch.manual_seed(self.settings.seed + number)
+            figures = self._step(number)
+            if not math.isfinite(figures["loss"]) or not math.isfinite(figures["norm"]):
+                raise SqlbergError(
+                    f"the loss of step {number + 1} is not a number: train with a lower rate (now "
+                    f"{self.settings.rate:g}); step {done} is kept"
+                )
+            seconds = time.monotonic() - began
+            step = Step(number + 1, len(self.batches), **figures, seconds=seconds)  # pyright: ignore
+            if self.accelerator.is_main_process:
+                with (self.folder / LOG).open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(asdict(step)) + "\n")
+                tell(step)
+            if step.step % self.settings.save_every == 0 or step.step == len(self.batches):
+                self._save(step.step, seconds)
+                done = step.step
+        if self.accelerator.is_main_process and done == len(self.batches):
+            self.policy.save(adapter)
+        self.accelerator.wait_for_everyone()
+        return adapter
+
+    def _step(self, number: int) -> dict[str, Any]:
+        """One update; returns what it shows."""
+        import torch
+
+        batch, settings = self.batches[number], self.settings
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        # Each process has as many rows: where they do not come out even, some are read again for nothing.
+        places = range(rank, -(-len(batch) // world) * world, world)
+        mine = [(batch[place % len(batch)], place < len(batch)) for place in places]
+        sums = torch.zeros(5, device=self.accelerator.device)
+        self.optimiser.zero_grad(set_to_none=True)
+        for start in range(0, len(mine), settings.micro):
+            part = mine[start : start + settings.micro]
+            last = start + settings.micro >= len(mine)
+            counts = torch.tensor([float(counted) for _, counted in part], device=sums.device)
+            with nullcontext() if last else self.accelerator.no_sync(self.scorer):
+                scores = self._scores([number for number, _ in part])
+                losses = OBJECTIVES[settings.objective](scores, settings.options)
+                if settings.sft:
+                    losses = losses + settings.sft * sft(scores, settings.options)
+                # Gradients are averaged over the processes: the sum over all of them is wanted.
+                self.accelerator.backward((losses * counts).sum() * world / len(batch))
+            sums += torch.stack([value @ counts for value in _shown(losses.detach(), scores)])
+        norm = self.accelerator.clip_grad_norm_([p for _, p in self.trained], settings.clip)
+        rate = learning_rate(number, len(self.batches), settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, chosen, rejected, margin, accuracy = (
+            self.accelerator.reduce(sums, "sum") / len(batch)
+        ).tolist()
+        if math.isfinite(loss) and math.isfinite(float(norm)):
+            self.optimiser.step()
+        tokens = sum(self.rows[row].length for row in batch)
+        return {
+            "loss": loss, "chosen": chosen, "rejected": rejected, "margin": margin, "accuracy": accuracy,
+            "norm": float(norm), "rate": rate, "tokens": tokens,
+        }  # fmt: skip
+
+    def _scores(self, numbers: Sequence[int]) -> Scores:
+        import torch
+
+        rows = [self.rows[number] for number in numbers]
+        device = self.accelerator.device
+        logprobs = self.scorer(self.policy.collate(rows).to(str(device)))
+        width = len(rows[0].own_tokens)
+        policy = logprobs.reshape(-1, width)
+        reference = torch.tensor([self.reference[row.key] for row in rows], device=device)
+        tokens = torch.tensor([row.own_tokens for row in rows], device=device, dtype=torch.float32)
+        extras: dict[str, Tensor] = {
+            name: torch.tensor([values[number] for number in numbers], device=device, dtype=torch.float32)
+            for name, values in self.extras.items()
+        }
+        if width > 2:
+            extras |= {"weak": policy[:, 2:], "reference_weak": reference[:, 2:]}
+        return Scores(
+            policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], tokens[:, 0], tokens[:, 1], **extras
+        )
+
+    def _agree(self) -> None:
+        """The folder belongs to these settings and rows."""
+        file = self.folder / "settings.json"
+        about = {"settings": asdict(self.settings), "rows": [row.key for row in self.rows]}
+        if self.accelerator.is_main_process:
+            if not file.exists():
+                partial = file.with_suffix(".partial")
+                partial.write_text(json.dumps(about))
+                partial.replace(file)
+            elif json.loads(file.read_text()) != json.loads(json.dumps(about)):
+                raise SqlbergError(f"{self.folder} was begun with other settings or pairs: choose another")
+        self.accelerator.wait_for_everyone()
+
+    def _save(self, step: int, seconds: float) -> None:
+        if self.accelerator.is_main_process:
+            file = self.folder / f"checkpoint-{step:07d}.safetensors"
+            save_checkpoint(file, self.trained, self.optimiser, step=step, seconds=seconds)
+            for old in sorted(self.folder.glob("checkpoint-*.safetensors"))[:-1]:
+                old.unlink()
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self) -> tuple[int, float]:
+        """The steps done and the seconds spent; lines of the log after them are cut off."""
+        saved = sorted(self.folder.glob("checkpoint-*.safetensors"))
+        done, seconds = 0, 0.0
+        if saved:
+            figures = load_checkpoint(saved[-1], self.trained, self.optimiser, str(self.accelerator.device))
+            done, seconds = int(figures["step"]), figures["seconds"]
+        if self.accelerator.is_main_process:
+            _cut_log(self.folder / LOG, done)
+        return done, seconds
+
+
+def learning_rate(step: int, steps: int, settings: Settings) -> float:
+    """The rate at a step: warm-up in a line, then half a cosine to 0."""
+    warm = max(1, round(settings.warmup * steps))
+    if step < warm:
+        return settings.rate * (step + 1) / warm
+    return settings.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _scorer(policy: Policy) -> Any:
+    """The policy as a module whose forward pass is what processes must agree on."""
+    from torch import nn
+
+    class Scorer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = policy.network
+
+        def forward(self, batch: Any) -> Tensor:
+            return policy.logprobs(batch)
+
+    return Scorer()
+
+
+def _shown(losses: Tensor, scores: Scores) -> list[Tensor]:
+    margin = scores.margin.detach()
+    return [
+        losses,
+        (scores.chosen / scores.chosen_tokens).detach(),
+        (scores.rejected / scores.rejected_tokens).detach(),
+        margin,
+        (margin > 0).float(),
+    ]
+
+
+def _cut_log(log: Path, done: int) -> None:
+    """Only whole lines of steps that a checkpoint holds."""
+    if not log.exists():
+        return
+    kept = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= done:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue
+    partial = log.with_suffix(".partial")
+    partial.write_text("".join(kept), encoding="utf-8")
+    os.replace(partial, log)
