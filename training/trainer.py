@@ -198,19 +198,18 @@ class _Run:
                 # Gradients are averaged over the processes: the sum over all of them is wanted.
                 self.accelerator.backward((losses * counts).sum() * world / len(batch))
             sums += torch.stack([value @ counts for value in _shown(losses.detach(), scores)])
-        norm = self.accelerator.clip_grad_norm_([p for _, p in self.trained], settings.clip)
+        norm = float(torch.nn.utils.clip_grad_norm_([p for _, p in self.trained], settings.clip))
         rate = learning_rate(number, len(self.batches), settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, chosen, rejected, margin, accuracy = (
-            self.accelerator.reduce(sums, "sum") / len(batch)
-        ).tolist()
-        if math.isfinite(loss) and math.isfinite(float(norm)):
+        summed: Any = self.accelerator.reduce(sums, "sum")
+        loss, chosen, rejected, margin, accuracy = (summed / len(batch)).tolist()
+        if math.isfinite(loss) and math.isfinite(norm):
             self.optimiser.step()
         tokens = sum(self.rows[row].length for row in batch)
         return {
             "loss": loss, "chosen": chosen, "rejected": rejected, "margin": margin, "accuracy": accuracy,
-            "norm": float(norm), "rate": rate, "tokens": tokens,
+            "norm": norm, "rate": rate, "tokens": tokens,
         }  # fmt: skip
 
     def _scores(self, numbers: Sequence[int]) -> Scores:

@@ -10,7 +10,7 @@ training, Wang et al., arXiv 2410.20305, which covers the prompt; here every com
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +57,7 @@ class TreeBatch:
 
     def to(self, device: str) -> TreeBatch:
         names = ("ids", "positions", "mask", "row", "place", "target", "response")
-        return TreeBatch(*(getattr(self, name).to(device) for name in names), self.responses)
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def tree_of(responses: Sequence[Sequence[Turn]]) -> Tree:
