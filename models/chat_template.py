@@ -28,7 +28,7 @@ def render(
     `tools` are in OpenAI's format; `arguments` go to the template (for instance `enable_thinking=False`).
     Raises UnsupportedOption when the tokenizer has no chat template, or one that knows no tools.
     """
-    rows = [_as_template_message(message) for message in messages]
+    rows = [as_row(message) for message in messages]
     return render_rows(tokenizer, rows, tools=tools, arguments=arguments)
 
 
@@ -87,7 +87,8 @@ def _template(tokenizer: Any, *, with_tools: bool) -> str:
         ) from None
 
 
-def _as_template_message(message: BaseMessage) -> dict[str, Any]:
+def as_row(message: BaseMessage) -> dict[str, Any]:
+    """A message as chat templates take it."""
     content = _text(message)
     if isinstance(message, SystemMessage):
         return {"role": "system", "content": content}

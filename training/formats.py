@@ -15,11 +15,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlbergError
 from .preferences import Message, Preference
 from .rows import Read, read_rows, write_rows
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 Row = dict[str, Any]
 
@@ -69,6 +72,13 @@ def preference_of(row: Mapping[str, Any]) -> Preference:
         row["prompt"], row["chosen"], row["rejected"] = _split(row["chosen"], row["rejected"])
     row["tools"] = row.get("tools") or ()
     return Preference.model_validate(row)
+
+
+def chat_messages(messages: Iterable[BaseMessage]) -> list[Message]:
+    """A dialogue of the agent (`Answer.messages`) as checked messages."""
+    from ..models.chat_template import as_row
+
+    return [Message.model_validate(as_row(message)) for message in messages]
 
 
 def to_trl(preference: Preference) -> Row:

@@ -23,6 +23,7 @@ from .sql_writer import SqlWriter, UnconnectedTables, connect, own_columns
 TOP_COLUMNS = 14
 MORE_COLUMNS = 6
 MAX_TRIES = 3
+REFUSAL = "I cannot answer this"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def refuse(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:
     """Say that the database does not hold what is asked for."""
     named = " or ".join(f'"{text}"' for text in _texts(situation, spans))
     missing = f"holds nothing about {named}" if named else "does not hold what you ask for"
-    return Turn(f"I cannot answer this: as far as I can see, this database {missing}.")
+    return Turn(f"{REFUSAL}: as far as I can see, this database {missing}.")
 
 
 def look_up(situation: Situation, spans: list[tuple[Item, Item]]) -> Turn:

@@ -1,0 +1,155 @@
+"""The embedded model as a policy: its decisions read back from a dialogue, scored and trained."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import torch
+from sqlberg.agents.opening import open_database
+from sqlberg.agents.sql_agent import SqlAgent
+from sqlberg.errors import SqlbergError
+from sqlberg.models.embedded.chat_model import EmbeddedChatModel
+from sqlberg.models.embedded.items import START
+from sqlberg.models.embedded.tensors import prompt_tensors
+from sqlberg.models.embedded.weights import SHIPPED, load_weights
+from sqlberg.training.embedded.policy import EmbeddedPolicy, decisions_of
+from sqlberg.training.embedded.targets import resolve
+from sqlberg.training.formats import chat_messages
+from sqlberg.training.losses import Options
+from sqlberg.training.preferences import Message
+from sqlberg.training.trainer import Settings, train
+
+pytest.importorskip("peft", reason="training needs the train extra")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("shop") / "shop.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
+            CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer, price REAL);
+            INSERT INTO customer VALUES (1, 'Ada', 'Norway'), (2, 'Bo', 'Chile'), (3, 'Cy', 'Chile');
+            INSERT INTO orders VALUES (1, 1, 9.5), (2, 2, 20.0), (3, 2, 7.25);"""
+        )
+    connection.close()
+    return file
+
+
+Asked = tuple[list[Message], list[Message]]
+
+
+def asked(shop: Path, question: str) -> Asked:
+    """The dialogue of the shipped model over the shop: prompt and response."""
+    with open_database(shop, embedder="none") as database, SqlAgent(database, "embedded") as agent:
+        messages = chat_messages(agent.ask(question).messages)
+    start = next(place for place, message in enumerate(messages) if message.role == "assistant")
+    return messages[:start], messages[start:]
+
+
+def with_sql(response: list[Message], sql: str) -> list[Message]:
+    """The same response with other SQL."""
+    changed = []
+    for message in response:
+        calls = tuple(
+            call.model_copy(update={"function": call.function.model_copy(update={"arguments": {"sql": sql}})})
+            if call.function.name == "execute_sql"
+            else call
+            for call in message.tool_calls
+        )
+        changed.append(message.model_copy(update={"tool_calls": calls}))
+    return changed
+
+
+def words(target: tuple) -> list[str]:
+    return [token if isinstance(token, str) else token.text for token in target]
+
+
+def test_decisions_are_read_back_from_the_dialogue(shop: Path):
+    prompt, response = asked(shop, "How many customers are from Chile?")
+    decisions = [words(target) for _, target in decisions_of(prompt, response)]
+    assert decisions == [
+        ["lookup", "Chile", "Chile", "end"],
+        ["execute", "select", "count", "*", "where", "country", "=", "Chile", "end"],
+    ]
+
+
+def test_a_failed_query_before_the_last_does_not_count(shop: Path):
+    prompt, response = asked(shop, "How many customers are there?")
+    failed = with_sql(response, "SELECT name FROM customer")
+    place = next(
+        n for n, m in enumerate(failed) if m.tool_calls and "sql" in m.tool_calls[0].function.arguments
+    )
+    again = [*failed[: place + 2], *response[place:]]
+    assert [words(target)[:3] for _, target in decisions_of(prompt, again)] == [
+        ["execute", "select", "count"]
+    ]
+
+
+def test_scores_are_those_of_the_network_and_do_not_depend_on_the_batch(shop: Path):
+    policy = EmbeddedPolicy()
+    prompt, good = asked(shop, "How many customers are from Chile?")
+    poor = with_sql(good, "SELECT name FROM customer WHERE country = 'Chile'")
+    one = policy.encode(prompt, [good, poor])
+    other_prompt, other = asked(shop, "Show the names of all customers.")
+    two = policy.encode(other_prompt, [other])
+    assert len(one.prompts) == 2  # that of the look-up, and that of both queries
+    with torch.no_grad(), policy.as_reference("base"):
+        alone = policy.logprobs(policy.collate([one]))
+        together = policy.logprobs(policy.collate([two, one]))
+    assert torch.allclose(together[1:], alone, atol=1e-3)
+    assert alone[0] > alone[1]
+    network, writer = load_weights()
+    total = torch.zeros(())
+    with torch.no_grad():
+        for situation, target in decisions_of(prompt, good):
+            read = writer.write(situation)
+            ids = resolve(target, read)
+            scores = network.write(prompt_tensors([read]).read(network), torch.tensor([[START, *ids[:-1]]]))
+            total += scores.log_softmax(-1)[0, range(len(ids)), ids].sum()
+    assert float(alone[0]) == pytest.approx(float(total), abs=1e-3)
+
+
+def test_it_learns_what_is_preferred_and_the_adapter_answers_so(shop: Path, tmp_path: Path):
+    question = "How many customers are from Chile?"
+    prompt, good = asked(shop, question)
+    wanted = "SELECT country, count(*) FROM customer WHERE country = 'Chile' GROUP BY country"
+    policy = EmbeddedPolicy(rank=8)
+    rows = [policy.encode(prompt, [with_sql(good, wanted), good])]
+    settings = Settings(
+        batch=1, micro=1, epochs=30, rate=3e-3, half=False, sft=0.5, options=Options(beta=0.1)
+    )
+    adapter = train(policy, rows, settings, tmp_path)
+    model = EmbeddedChatModel(adapter=adapter)
+    with open_database(shop, embedder="none") as database, SqlAgent(database, model) as agent:
+        assert agent.ask(question).rows == [("Chile", 2)]
+
+
+def test_the_reference_is_the_model_without_or_with_what_it_learned(shop: Path):
+    policy = EmbeddedPolicy(rank=2)
+    prompt, good = asked(shop, "How many customers are there?")
+    batch = policy.collate([policy.encode(prompt, [good])])
+    plain = {kind: policy.fingerprint(kind) for kind in ("start", "base")}
+    with torch.no_grad():
+        for name, parameter in policy.network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.5)
+        scores = {}
+        for kind in ("start", "base"):
+            with policy.as_reference(kind):
+                scores[kind] = float(policy.logprobs(batch))
+    assert scores["start"] != pytest.approx(scores["base"], abs=1e-3)
+    assert policy.fingerprint("base") == plain["base"]
+    assert policy.fingerprint("start") != plain["start"]
+    assert policy.base == SHIPPED
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1 +", "SELECT a.name FROM customer a JOIN customer b ON a.id = b.id"]
+)
+def test_sql_that_sketches_have_no_words_for_is_one_clear_error(shop: Path, sql: str):
+    prompt, good = asked(shop, "How many customers are there?")
+    with pytest.raises(SqlbergError, match="no words for this response"):
+        EmbeddedPolicy(rank=2).encode(prompt, [with_sql(good, sql)])
