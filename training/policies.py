@@ -21,7 +21,6 @@ from .tokens import turns_of
 from .trees import Tree, TreeBatch, batch_of, tree_of
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 Reference = Literal["start", "base"]
@@ -44,12 +43,12 @@ class Encoded(Protocol):
 
 
 class Policy(Protocol):
-    """A network and how it reads responses.
+    """A network and how it reads responses."""
 
-    network: its parameters that want a gradient are what is trained.
-    """
-
-    network: torch.nn.Module
+    @property
+    def network(self) -> Any:
+        """A module; its parameters that want a gradient are what is trained."""
+        ...
 
     def encode(
         self,
