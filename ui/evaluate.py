@@ -68,8 +68,9 @@ def evaluate(
     """
     from ..training.evaluation.answering import Setup, answering, settings_of
     from ..training.evaluation.dataset import load_dataset
-    from ..training.evaluation.records import RunFolder, fingerprint
+    from ..training.evaluation.records import RunFolder
     from ..training.evaluation.report import summarise, tables
+    from ..training.journal import fingerprint
 
     dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
     _tell_bad_lines(dataset)

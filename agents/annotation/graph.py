@@ -16,7 +16,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
@@ -59,9 +59,9 @@ class Annotation:
 class State(TypedDict, total=False):
     """question, candidates go in, annotation comes out; the rest is work."""
 
-    question: str
-    candidates: Sequence[Candidate]
-    evidence: list[Evidence]
+    question: Required[str]
+    candidates: Required[Sequence[Candidate]]
+    evidence: Required[list[Evidence]]
     judgement: Judgement | None
     annotation: Annotation
 
@@ -80,16 +80,16 @@ def build_annotator_graph(
     model: the judge, for annotators that ask one. sure_enough: the least probability of a preference.
     """
 
-    def gather_node(state: State) -> State:
+    def gather_node(state: State) -> dict[str, Any]:
         found = gather(database, state["question"], state["candidates"], limits=limits, cancel=cancel)
         return {"evidence": found}
 
-    def judge_node(state: State) -> State:
+    def judge_node(state: State) -> dict[str, Any]:
         assert model is not None
         better, worse = _extremes(annotator, state["evidence"])
         return {"judgement": judge(model, state["question"], better, worse)}
 
-    def decide_node(state: State) -> State:
+    def decide_node(state: State) -> dict[str, Any]:
         decided = decide(
             annotator, state["question"], state["evidence"], state.get("judgement"), sure_enough=sure_enough
         )

@@ -162,7 +162,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     with (
         RunFolder(tmp_path / "run", SETTINGS),
-        pytest.raises(SqlbergError, match="another evaluation is writing"),
+        pytest.raises(SqlbergError, match="another run is writing"),
     ):
         RunFolder(tmp_path / "run", SETTINGS)
 
