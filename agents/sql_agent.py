@@ -121,6 +121,12 @@ class SqlAgent:
         """
         return self._ask(question, thread_id, cancel or threading.Event(), None)
 
+    def sample(self, question: str, *, cancel: threading.Event | None = None) -> list[Answer]:
+        """The answers of all `candidates`, none chosen and none withheld: what annotators compare and what
+        training learns from.
+        """
+        return self._runs(_checked(question), [], cancel or threading.Event(), None)
+
     async def aask(self, question: str, *, thread_id: str | None = None) -> Answer:
         """`ask` for asyncio; cancelling the task stops the model and the query."""
         cancel = threading.Event()
@@ -224,6 +230,18 @@ class SqlAgent:
         if self.candidates == 1:
             return self._judged(self._run(question, earlier, 0, cancel, tell))
         started = time.monotonic()
+        answers = self._runs(question, earlier, cancel, tell)
+        answer = elect(answers, abstain_below=self.abstain_below)
+        answer = ask_back(answer) if self.clarify else answer
+        tokens = answers[0].tokens
+        for other in answers[1:]:
+            tokens = tokens + other.tokens
+        return dataclasses.replace(answer, seconds=time.monotonic() - started, tokens=tokens)
+
+    def _runs(
+        self, question: str, earlier: list[Turn], cancel: threading.Event, tell: Tell | None
+    ) -> list[Answer]:
+        """All candidates, some at a time."""
         with ThreadPoolExecutor(
             min(self.candidates, _AT_ONCE), thread_name_prefix="sqlberg-candidate"
         ) as pool:
@@ -232,16 +250,10 @@ class SqlAgent:
                     pool.submit(self._run, question, earlier, number, cancel, tell)
                     for number in range(self.candidates)
                 ]
-                answers = [run.result() for run in runs]
+                return [run.result() for run in runs]
             except BaseException:
                 cancel.set()
                 raise
-        answer = elect(answers, abstain_below=self.abstain_below)
-        answer = ask_back(answer) if self.clarify else answer
-        tokens = answers[0].tokens
-        for other in answers[1:]:
-            tokens = tokens + other.tokens
-        return dataclasses.replace(answer, seconds=time.monotonic() - started, tokens=tokens)
 
     def _judged(self, answer: Answer) -> Answer:
         """A single candidate's answer, withheld when it is known to be too unsure."""

@@ -1,0 +1,132 @@
+"""The annotator agent over all sampled candidates, and the preferences that come of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, Field
+
+from ..course import work_through
+from ..journal import Finished, Journal
+from ..preferences import Preference
+from .candidates import Sampled
+
+if TYPE_CHECKING:
+    from ...agents.annotation.annotators import Annotator
+    from ...agents.annotation.evidence import Evidence
+    from ...tools.database import Database
+
+ANNOTATIONS = "annotations.jsonl"
+
+
+class Annotated(Finished):
+    """What the annotator said of a question's candidates, for people to read and for training.
+
+    evidence: of each candidate, its features by name. See `agents.annotation.graph.Annotation`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    db_id: str
+    question: str
+    annotator: str
+    verdict: str
+    chosen: str = ""
+    rejected: str = ""
+    probability: float = 0.5
+    margin: float = 0.0
+    reasons: tuple[str, ...] = ()
+    evidence: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    error: str = ""
+
+
+def annotate_all(
+    sampled: Sequence[Sampled],
+    rewards: Mapping[str, float],
+    annotator: Annotator,
+    folder: Path,
+    *,
+    open_database: Callable[[str], Database],
+    settings: dict[str, Any],
+    judge: Any = None,
+    concurrency: int = 2,
+    finished: Callable[[Annotated], None] = lambda row: None,
+) -> list[Annotated]:
+    """Annotate every question's candidates, in `folder`; those that are there already stay.
+
+    rewards: log(pi / pi_SFT) of responses by id, where known. judge: a chat model. Raises `SqlbergError`.
+    """
+    from ...agents.annotation.evidence import Candidate
+    from ...agents.annotation.graph import annotate
+    from ...errors import SqlbergError
+
+    def work(row: Sampled, database: Callable[[], Database], stop: threading.Event) -> Annotated:
+        about = {"id": row.id, "db_id": row.db_id, "question": row.question, "annotator": annotator.name}
+        if len(row.responses) < 2:
+            reason = row.error or "all candidates say the same"
+            return Annotated(**about, verdict="abstained", reasons=(reason,))
+        candidates = [Candidate(one.id, one.sql, rewards.get(one.id)) for one in row.responses]
+        try:
+            found = annotate(database(), row.question, candidates, annotator, model=judge, cancel=stop)
+        except SqlbergError as error:
+            return Annotated(**about, verdict="abstained", error=str(error))
+        return Annotated(
+            **about,
+            verdict=found.verdict,
+            chosen=found.chosen,
+            rejected=found.rejected,
+            probability=found.probability,
+            margin=found.margin,
+            reasons=found.reasons,
+            evidence={one.candidate.id: _told(one) for one in found.evidence},
+        )
+
+    with Journal(folder, settings, Annotated, ANNOTATIONS) as journal:
+        return work_through(
+            sampled,
+            work,
+            journal,
+            open_database=open_database,
+            concurrency=concurrency,
+            finished=finished,
+            failure=lambda row: row.error,
+        )
+
+
+def preferences_of(
+    sampled: Sequence[Sampled], annotated: Sequence[Annotated], tools: Sequence[dict[str, Any]] = ()
+) -> list[Preference]:
+    """The preferences among the annotations, in their order; ties and abstentions give none."""
+    by_id = {row.id: row for row in sampled}
+    preferences = []
+    for said in annotated:
+        if said.verdict != "preferred":
+            continue
+        row = by_id[said.id]
+        responses = {one.id: one.messages for one in row.responses}
+        preferences.append(
+            Preference.model_validate(
+                {
+                    "id": row.id,
+                    "db_id": row.db_id,
+                    "prompt": row.prompt,
+                    "chosen": responses[said.chosen],
+                    "rejected": responses[said.rejected],
+                    "tools": tuple(tools),
+                    "source": said.annotator,
+                    "probability": said.probability,
+                    "margin": said.margin if math.isfinite(said.margin) else None,
+                    "reasons": said.reasons,
+                }
+            )
+        )
+    return preferences
+
+
+def _told(evidence: Evidence) -> dict[str, Any]:
+    about = {"sql": evidence.candidate.sql, "error": evidence.error, "rows": evidence.rows}
+    return {**about, "columns": list(evidence.columns), **evidence.features()}

@@ -1,0 +1,103 @@
+"""Several answers of the policy to each question, with the whole dialogue of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ..course import work_through
+from ..evaluation.dataset import Question
+from ..formats import chat_messages
+from ..journal import Finished, Journal
+from ..preferences import Messages, said
+
+if TYPE_CHECKING:
+    from ...agents.answer import Answer
+    from ...tools.database import Database
+
+CANDIDATES = "candidates.jsonl"
+
+
+class Response(BaseModel):
+    """One answer: the SQL of its best query ("" where it declined or failed) and what was said for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    sql: str
+    messages: Messages
+
+
+class Sampled(Finished):
+    """The different answers to a question. error: why there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    db_id: str
+    question: str
+    prompt: Messages = ()
+    responses: tuple[Response, ...] = ()
+    error: str = ""
+
+
+def sample_candidates(
+    questions: Sequence[Question],
+    folder: Path,
+    *,
+    agent_options: dict[str, Any],
+    open_database: Callable[[str], Database],
+    settings: dict[str, Any],
+    concurrency: int = 2,
+    finished: Callable[[Sampled], None] = lambda row: None,
+) -> list[Sampled]:
+    """Candidates for every question, in `folder`; those that are there already stay.
+
+    agent_options: of `SqlAgent`, its model and number of candidates among them; settings: what they stand
+    for, so that a folder begun otherwise is refused. Raises `SqlbergError`.
+    """
+    from ...agents.sql_agent import SqlAgent
+
+    def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Sampled:
+        from ...errors import SqlbergError
+
+        about = {"id": question.id, "db_id": question.db_id, "question": question.question}
+        try:
+            with SqlAgent(database(), explain=False, **agent_options) as agent:
+                return _sampled(about, agent.sample(question.question, cancel=stop))
+        except SqlbergError as error:
+            return Sampled(**about, error=str(error))
+
+    with Journal(folder, settings, Sampled, CANDIDATES) as journal:
+        return work_through(
+            questions,
+            work,
+            journal,
+            open_database=open_database,
+            concurrency=concurrency,
+            finished=finished,
+            failure=lambda row: row.error,
+        )
+
+
+def _sampled(about: dict[str, str], answers: Sequence[Answer]) -> Sampled:
+    """The answers that say different things."""
+    prompt: Messages = ()
+    responses: dict[str, Response] = {}
+    for answer in answers:
+        messages = chat_messages(answer.messages)
+        asked = [place for place, message in enumerate(messages) if message.role == "user"]
+        if answer.status == "failed" or not asked:
+            continue
+        prompt, response = tuple(messages[: asked[-1] + 1]), tuple(messages[asked[-1] + 1 :])
+        if response and response[0].role == "assistant":
+            words = repr(said(response))
+            number = f"{about['id']}-{len(responses)}"
+            responses.setdefault(words, Response(id=number, sql=answer.sql, messages=response))
+    if not responses:
+        reasons = "; ".join(dict.fromkeys(answer.reason for answer in answers))
+        return Sampled(**about, error=reasons or "the model said nothing")
+    return Sampled(**about, prompt=prompt, responses=tuple(responses.values()))
