@@ -20,8 +20,9 @@ from typing import Any
 
 from parts.run_folders import finish, options
 from sqlberg.agents.opening import open_database
-from sqlberg.training.embedded.fitting import Measured, Plan, fit
+from sqlberg.training.embedded.fitting import Plan, fit
 from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.evaluation.gate import Measured
 
 DATABASES = ("movie_1", "company_office", "candidate_poll")
 LEAST_POINTS = 8.0

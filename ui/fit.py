@@ -15,8 +15,9 @@ from .console import data_table, err, out, plain_text, print_json
 from .options import DatabaseArgument, JsonOption, PolicyOption, finite, read_policy
 
 if TYPE_CHECKING:
-    from ..training.embedded.fitting import Fitted, Measured
+    from ..training.embedded.fitting import Fitted
     from ..training.evaluation.dataset import Question
+    from ..training.evaluation.gate import Measured
 
 
 def fit(

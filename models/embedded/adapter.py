@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 
@@ -38,8 +38,8 @@ def checked(adapter: Path) -> Path:
     return adapter
 
 
-def merged(state: dict[str, Tensor], adapter: Path, base: Path) -> dict[str, Tensor]:
-    """The weights `state` of folder `base` with an adapter merged in. Raises `ModelError`."""
+def read_adapter(adapter: Path, base: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config and tensors (by their names in the network) of an adapter of `base`. Raises `ModelError`."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -49,19 +49,26 @@ def merged(state: dict[str, Tensor], adapter: Path, base: Path) -> dict[str, Ten
         origin = json.loads((adapter / ORIGIN).read_text())["base"]
         tensors = load_file(adapter / WEIGHTS)
         plain = config["peft_type"] == "LORA" and not config.get("use_dora") and not config.get("use_rslora")
-        scale = config["lora_alpha"] / config["r"]
-    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        _ = config["lora_alpha"] / config["r"]
+    except (OSError, KeyError, ValueError, TypeError, ZeroDivisionError, SafetensorError) as error:
         raise ModelError(f"the adapter in {adapter} is damaged: run `sqlberg fit` again") from error
     if not plain:
         raise ModelError(f"{adapter} is no plain LoRA adapter; the embedded model takes no other")
     if origin != digest(base):
         raise ModelError(f"{adapter} was made for other weights than these: run `sqlberg fit` again")
+    return config, {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
+
+
+def merged(state: dict[str, Tensor], adapter: Path, base: Path) -> dict[str, Tensor]:
+    """The weights `state` of folder `base` with an adapter merged in. Raises `ModelError`."""
+    config, tensors = read_adapter(adapter, base)
+    scale = config["lora_alpha"] / config["r"]
     changed = dict(state)
     for name, down in tensors.items():
         if not name.endswith(".lora_A.weight"):
             continue
         up = tensors[name.replace(".lora_A.", ".lora_B.")]
-        target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
+        target = name.replace(".lora_A.weight", ".weight")
         if target not in state or state[target].shape != (up.shape[0], down.shape[1]):
             raise ModelError(f"{adapter} does not fit these weights: run `sqlberg fit` again")
         changed[target] = state[target] + scale * (up.float() @ down.float())

@@ -125,6 +125,8 @@ def test_it_learns_what_is_preferred_and_the_adapter_answers_so(shop: Path, tmp_
     model = EmbeddedChatModel(adapter=adapter)
     with open_database(shop, embedder="none") as database, SqlAgent(database, model) as agent:
         assert agent.ask(question).rows == [("Chile", 2)]
+    later = EmbeddedPolicy(adapter=adapter)
+    assert later.fingerprint("start") == policy.fingerprint("start") != EmbeddedPolicy().fingerprint("start")
 
 
 def test_the_reference_is_the_model_without_or_with_what_it_learned(shop: Path):

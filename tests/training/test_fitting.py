@@ -14,8 +14,9 @@ from sqlberg.models.embedded.adapter import ORIGIN, merged, save_adapter
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
 from sqlberg.models.references import load_chat_model
-from sqlberg.training.embedded.fitting import Measured, Plan, fit, gate
+from sqlberg.training.embedded.fitting import Plan, fit
 from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.evaluation.gate import Measured, gate
 
 CONFIG = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
 

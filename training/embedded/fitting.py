@@ -10,10 +10,9 @@ stopped. Questions that people asked, where some are given, are measured and nev
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,8 @@ from ...models.embedded.adapter import digest, save_adapter
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.network import SketchNetwork
 from ...models.embedded.weights import SHIPPED, load_weights
-from ..evaluation.comparators import HEADLINE
 from ..evaluation.dataset import Dataset, Question
+from ..evaluation.gate import Measured, compared, gate
 from ..evaluation.records import Record, RunFolder
 from ..evaluation.runner import run
 from .augmentation import Pools, Rates
@@ -49,8 +48,6 @@ ADAPTED = (
 )
 RATES = Rates(rename=0.0, revalue=0.3, drop=0.4, typo=0.15, take=0.05, elsewhere=0.0, widen=0.0)
 """Of augmentation: the names are the database's own and stay as they are."""
-SURE = 0.05
-"""How likely chance alone may be to bring the gain that the gate lets through."""
 
 
 @dataclass(frozen=True)
@@ -72,27 +69,6 @@ class Plan:
     share: float = 0.5
     rows: int = 16
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Right answers before and after over the same questions, and the changes: wrong to right and back."""
-
-    questions: int
-    before: int
-    after: int
-    gained: int
-    lost: int
-
-    def with_(self, other: Measured) -> Measured:
-        """Both together."""
-        return Measured(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    @property
-    def chance(self) -> float:
-        """How likely so clear a gain is if neither is better (one-sided sign test on the changes)."""
-        changes = self.gained + self.lost
-        return sum(math.comb(changes, k) for k in range(self.gained, changes + 1)) / 2**changes
 
 
 @dataclass(frozen=True)
@@ -153,34 +129,6 @@ def fit(
     report = asdict(fitted) | {"adapter": str(adapter), "settings": settings}
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return fitted
-
-
-def gate(synthetic: Measured, people: Measured | None) -> tuple[bool, str]:
-    """Whether an adapter is better beyond chance, and no worse on people's questions."""
-    if people is not None and people.after < people.before:
-        return False, "it answers fewer of people's questions"
-    pooled = synthetic.with_(people) if people else synthetic
-    if pooled.gained <= pooled.lost:
-        return False, "it answers no more questions than before"
-    if pooled.chance > SURE:
-        return False, f"the gain may be chance (p = {pooled.chance:.2f})"
-    return True, f"it answers more questions (p = {pooled.chance:.3f})"
-
-
-def compared(before: Sequence[Record], after: Sequence[Record]) -> Measured:
-    """Both measurements of the same questions, in the same order."""
-    pairs = [(_right(one), _right(other)) for one, other in zip(before, after, strict=True)]
-    return Measured(
-        len(pairs),
-        sum(one for one, _ in pairs),
-        sum(other for _, other in pairs),
-        sum(other and not one for one, other in pairs),
-        sum(one and not other for one, other in pairs),
-    )
-
-
-def _right(record: Record) -> bool:
-    return record.scores[HEADLINE] == 1.0
 
 
 def _made(database: Database, file: Path, plan: Plan) -> dict[str, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SqlbergError
-from ...models.embedded.adapter import digest, save_adapter
+from ...models.embedded.adapter import digest, read_adapter, save_adapter
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import PAD, START, Item, Token
 from ...models.embedded.prompt import WORD, Prompt
@@ -81,19 +81,26 @@ class SketchBatch:
 
 
 class EmbeddedPolicy:
-    """The embedded model with a new LoRA adapter.
+    """The embedded model with a LoRA adapter.
 
-    base: the folder of its weights. rank: of the adapter.
+    base: the folder of its weights. adapter: one to go on from; without, a new one of this rank. Raises
+    `ModelError` for an adapter of other weights.
     """
 
-    def __init__(self, base: Path = SHIPPED, rank: int = 16) -> None:
+    def __init__(self, base: Path = SHIPPED, adapter: Path | None = None, *, rank: int = 16) -> None:
         from peft import LoraConfig, inject_adapter_in_model
 
         self.base = base
         network, self.writer = load_weights(base)
         self.network = copy.deepcopy(network)  # the loaded one answers questions
-        self.config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(ADAPTED))
+        config, tensors = read_adapter(adapter, base) if adapter else ({}, {})
+        rank = config.get("r", rank)
+        alpha = config.get("lora_alpha", 2 * rank)
+        self.config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(ADAPTED))
         inject_adapter_in_model(self.config, self.network)
+        named = {name.replace(".default", ""): value for name, value in self.network.state_dict().items()}
+        for name, tensor in tensors.items():
+            named[name].copy_(tensor)
 
     def encode(
         self,
