@@ -10,7 +10,7 @@ Not covered: talk about anything but the database.
 from __future__ import annotations
 
 import math
-import uuid
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,9 @@ class EmbeddedChatModel(BaseChatModel):
         situation = in_context(read_dialogue(messages))
         turn, sketch, read = self._turn(situation, frozenset(tools), sampling)
         curve = load_confidence(self.folder) if self.calibrated else None
-        return ChatResult(generations=[ChatGeneration(message=_message(turn, sketch, read, curve))])
+        return ChatResult(
+            generations=[ChatGeneration(message=_message(turn, sketch, read, curve, len(messages)))]
+        )
 
     def _turn(
         self, situation: Situation, tools: frozenset[str], sampling: _Sampling
@@ -219,7 +221,9 @@ def _written(
     return [*judged(network, memory, sampled), *best]
 
 
-def _message(turn: turns.Turn, sketch: Sketch | None, read: int, curve: Confidence | None) -> AIMessage:
+def _message(
+    turn: turns.Turn, sketch: Sketch | None, read: int, curve: Confidence | None, place: int
+) -> AIMessage:
     spoken = len(turn.thought.split())
     written = len(sketch.tokens) if sketch else spoken
     metadata: dict[str, Any] = {
@@ -238,7 +242,7 @@ def _message(turn: turns.Turn, sketch: Sketch | None, read: int, curve: Confiden
     call = {
         "name": turn.tool,
         "args": turn.arguments,
-        "id": f"call_{uuid.uuid4().hex[:12]}",
+        "id": f"call_{zlib.crc32(repr((place, turn.tool, turn.arguments)).encode()):08x}",
         "type": "tool_call",
     }
     return AIMessage(

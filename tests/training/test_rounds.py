@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ import pytest
 from sqlberg.agents.annotation.annotators import annotator
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
-from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.evaluation.dataset import Dataset, Question
+from sqlberg.training.preferences import Preference
 from sqlberg.training.rounds.annotations import annotate_all, preferences_of
 from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candidates
+from sqlberg.training.rounds.game import Follower
+from sqlberg.training.rounds.improve import improve
+from sqlberg.training.rounds.learners import EmbeddedLearner, learner_of
+from sqlberg.training.rounds.plan import Improved, Plan, Progress
+from sqlberg.training.trainer import Settings, Step
 
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
 QUESTIONS = [
@@ -111,3 +118,117 @@ def test_rewards_decide_where_the_annotator_goes_by_them(shop: Path, rows: list[
     )
     assert {row.chosen for row in annotated if row.verdict == "preferred"} <= {f"q{n}-1" for n in range(3)}
     assert any(row.verdict == "preferred" for row in annotated)
+
+
+QUICK = Plan(
+    method="ssapo",
+    rounds=2,
+    candidates=4,
+    rank=4,
+    seed_epochs=2,
+    follower=Follower(epsilon=0.05),
+    training=Settings(batch=2, micro=2, rate=1e-3, half=False, save_every=1),
+)
+
+
+def seeds_of(rows: list[Sampled]) -> list[Preference]:
+    """A person who likes the first answer of each question better than the second."""
+    return [
+        Preference(
+            id=f"seed-{row.id}",
+            db_id=row.db_id,
+            prompt=row.prompt,
+            chosen=row.responses[0].messages,
+            rejected=row.responses[1].messages,
+        )
+        for row in rows
+    ]
+
+
+def held_out(shop: Path) -> Dataset:
+    asked = [("How many orders are there?", "SELECT count(*) FROM orders"), ("How many customers?", None)]
+    questions = [Question(id=f"h{n}", db_id="shop", question=q, sql=s) for n, (q, s) in enumerate(asked)]
+    return Dataset(shop.parent, tuple(questions[:1]), paths={"shop": shop}, digest="d")
+
+
+def improved(shop: Path, rows: list[Sampled], folder: Path, plan: Plan = QUICK, **options: Any) -> Improved:
+    return improve(
+        EmbeddedLearner(), QUESTIONS, seeds_of(rows), folder, plan, open_database=opened(shop), **options
+    )
+
+
+def files(folder: Path, pattern: str) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in sorted(folder.rglob(pattern))}
+
+
+@pytest.fixture(scope="module")
+def finished(shop: Path, rows: list[Sampled], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("peft", reason="training needs the train extra")
+    folder = tmp_path_factory.mktemp("whole")
+    improved(shop, rows, folder)
+    return folder
+
+
+def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
+    report = json.loads((finished / "report.json").read_text())
+    assert [one["number"] for one in report["rounds"]] == [0, 1, 2]
+    assert [one["questions"] for one in report["rounds"]] == [0, 2, 1]
+    assert report["rounds"][1]["pairs"] > report["rounds"][0]["pairs"] == 3
+    assert not any(one["kept"] for one in report["rounds"])  # nothing was held out to tell
+    for one in report["rounds"]:
+        assert (Path(one["adapter"]) / "adapter_model.safetensors").is_file()
+    weights = json.loads((finished / "weights.json").read_text())
+    assert set(weights) >= {"share", "empty", "reward"}
+
+
+def test_the_gate_keeps_what_is_in_use_where_nothing_is_gained(
+    shop: Path, rows: list[Sampled], tmp_path: Path
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    run = improved(shop, rows, tmp_path, replace(QUICK, rounds=1), held_out=held_out(shop))
+    assert run.adapter is None
+    assert all(one.measured is not None and not one.kept for one in run.rounds)
+    assert "no more questions" in run.rounds[-1].reason
+
+
+@pytest.mark.parametrize("stage", ["candidates", "annotations", "training"])
+def test_a_run_that_was_stopped_ends_with_the_same_preferences(
+    shop: Path, rows: list[Sampled], finished: Path, stage: str, tmp_path: Path
+):
+    class Killed(Exception):
+        pass
+
+    class Killing(Progress):
+        at: tuple[int, str] = (0, "")
+
+        def stage(self, round: int, name: str, items: int) -> None:
+            self.at = (round, name)
+
+        def advance(self, items: int) -> None:
+            if self.at == (1, stage):
+                raise Killed
+
+        def step(self, step: Step) -> None:
+            self.advance(1)
+
+    with pytest.raises(Killed):
+        improved(shop, rows, tmp_path, progress=Killing())
+    improved(shop, rows, tmp_path)
+    assert files(tmp_path, "preferences.jsonl") == files(finished, "preferences.jsonl")
+
+
+def test_an_annotator_without_anything_to_go_by_is_one_clear_error(shop: Path, tmp_path: Path):
+    plan = replace(QUICK, annotator="implicit")
+    with pytest.raises(SqlbergError, match="implicit annotator"):
+        improve(EmbeddedLearner(), QUESTIONS, [], tmp_path, plan, open_database=opened(shop))
+
+
+def test_only_ties_are_one_clear_error(shop: Path, tmp_path: Path):
+    plan = replace(QUICK, candidates=1, rounds=1)
+    with pytest.raises(SqlbergError, match="no preference to learn from"):
+        improve(EmbeddedLearner(), QUESTIONS, [], tmp_path, plan, open_database=opened(shop))
+
+
+def test_a_reference_cannot_be_trained_where_it_is_served():
+    with pytest.raises(SqlbergError, match="cannot be trained here"):
+        learner_of("vllm:base")

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from ..course import work_through
 from ..journal import Finished, Journal
-from ..preferences import Preference
+from ..preferences import Message, Preference
 from .candidates import Sampled
 
 if TYPE_CHECKING:
@@ -65,7 +65,12 @@ def annotate_all(
     from ...errors import SqlbergError
 
     def work(row: Sampled, database: Callable[[], Database], stop: threading.Event) -> Annotated:
-        about = {"id": row.id, "db_id": row.db_id, "question": row.question, "annotator": annotator.name}
+        about: dict[str, Any] = {
+            "id": row.id,
+            "db_id": row.db_id,
+            "question": row.question,
+            "annotator": annotator.name,
+        }
         if len(row.responses) < 2:
             reason = row.error or "all candidates say the same"
             return Annotated(**about, verdict="abstained", reasons=(reason,))
@@ -125,6 +130,32 @@ def preferences_of(
             )
         )
     return preferences
+
+
+def seed_evidence(
+    seeds: Sequence[Preference],
+    open_database: Callable[[str], Database],
+    advance: Callable[[], None] = lambda: None,
+) -> list[tuple[Evidence, Evidence]]:
+    """What the database says of the better and the worse answer of each seed preference."""
+    from ...agents.annotation.evidence import Candidate, gather
+
+    pairs = []
+    for db_id in dict.fromkeys(seed.db_id for seed in seeds):
+        with open_database(db_id) as database:
+            for seed in (seed for seed in seeds if seed.db_id == db_id):
+                sides = [Candidate(side, sql_of(getattr(seed, side))) for side in ("chosen", "rejected")]
+                better, worse = gather(database, seed.question, sides)
+                pairs.append((better, worse))
+                advance()
+    return pairs
+
+
+def sql_of(response: Sequence[Message]) -> str:
+    """The last statement that a response asked to run, "" for none."""
+    calls = [call.function for message in response for call in message.tool_calls]
+    statements = [call.arguments.get("sql") for call in calls if call.name == "execute_sql"]
+    return str(statements[-1] or "") if statements else ""
 
 
 def _told(evidence: Evidence) -> dict[str, Any]:

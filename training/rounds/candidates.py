@@ -64,7 +64,7 @@ def sample_candidates(
     def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Sampled:
         from ...errors import SqlbergError
 
-        about = {"id": question.id, "db_id": question.db_id, "question": question.question}
+        about: dict[str, Any] = {"id": question.id, "db_id": question.db_id, "question": question.question}
         try:
             with SqlAgent(database(), explain=False, **agent_options) as agent:
                 return _sampled(about, agent.sample(question.question, cancel=stop))
@@ -83,7 +83,7 @@ def sample_candidates(
         )
 
 
-def _sampled(about: dict[str, str], answers: Sequence[Answer]) -> Sampled:
+def _sampled(about: dict[str, Any], answers: Sequence[Answer]) -> Sampled:
     """The answers that say different things."""
     prompt: Messages = ()
     responses: dict[str, Response] = {}

@@ -1,0 +1,92 @@
+"""Who learns in an improvement run: a model that answers with an adapter, and the policy that trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...errors import SqlbergError
+from ...models.embedded.weights import SHIPPED
+from ..policies import CausalPolicy, Policy, with_lora
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+class Learner(Protocol):
+    """A base model whose adapters are trained and answer."""
+
+    @property
+    def name(self) -> str:
+        """Of the base, for settings and reports."""
+        ...
+
+    def policy(self, adapter: Path | None, rank: int) -> Policy:
+        """What is trained: on from an adapter, or with a new one."""
+        ...
+
+    def model(self, adapter: Path | None) -> BaseChatModel:
+        """What answers with an adapter, or without any."""
+        ...
+
+
+@dataclass(frozen=True)
+class EmbeddedLearner:
+    """The embedded model."""
+
+    base: Path = SHIPPED
+
+    @property
+    def name(self) -> str:
+        from ...models.embedded.adapter import digest
+
+        return f"embedded {digest(self.base)}"
+
+    def policy(self, adapter: Path | None, rank: int) -> Policy:
+        from ..embedded.policy import EmbeddedPolicy
+
+        return EmbeddedPolicy(self.base, adapter, rank=rank)
+
+    def model(self, adapter: Path | None) -> BaseChatModel:
+        from ...models.embedded.chat_model import EmbeddedChatModel
+
+        return EmbeddedChatModel(folder=self.base, adapter=adapter)
+
+
+@dataclass(frozen=True)
+class TransformersLearner:
+    """A causal language model of transformers, by folder or name. options: of `load_network`."""
+
+    source: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"transformers:{self.source}"
+
+    def policy(self, adapter: Path | None, rank: int) -> Policy:
+        from ...models.loading import load_network
+
+        network, tokenizer = load_network(self.source, **self.options)
+        if adapter is None:
+            network = with_lora(network, rank)
+        else:
+            from peft import PeftModel
+
+            network = PeftModel.from_pretrained(network, str(adapter), is_trainable=True)
+        return CausalPolicy(network, tokenizer, self.source)
+
+    def model(self, adapter: Path | None) -> BaseChatModel:
+        from ...models.transformers_chat import TransformersChatModel
+
+        return TransformersChatModel.load(self.source, adapter=adapter, **self.options)
+
+
+def learner_of(reference: str) -> Learner:
+    """The learner of a model reference: `embedded` or `transformers:NAME_OR_PATH`. Raises `SqlbergError`."""
+    if reference == "embedded":
+        return EmbeddedLearner()
+    if reference.startswith("transformers:") and reference != "transformers:":
+        return TransformersLearner(reference.removeprefix("transformers:"))
+    raise SqlbergError(f"{reference!r} cannot be trained here: give embedded or transformers:NAME_OR_PATH")
