@@ -1,4 +1,4 @@
-"""The command line: `sqlberg ask | inspect | replay | evaluate | models | synthesize | fit | train-embedded`.
+"""The command line: `sqlberg ask`, `evaluate`, `fit`, `improve` and the others (`sqlberg --help`).
 
 Stays light: what a command needs is imported when it runs, so `--help` loads no model and no database engine.
 Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
@@ -20,6 +20,7 @@ from .console import print_error
 from .evaluate import evaluate
 from .exits import MEANINGS, Exit
 from .fit import fit
+from .improve import improve
 from .inspect import inspect
 from .models import models
 from .replay import replay
@@ -66,7 +67,7 @@ def _common(
     pass
 
 
-for _command in (ask, inspect, replay, evaluate, models, synthesize, fit, train_embedded):
+for _command in (ask, inspect, replay, evaluate, models, synthesize, fit, improve, train_embedded):
     app.command(no_args_is_help=_command is not models)(_command)
 
 
