@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -14,9 +14,9 @@ Named = Iterable[tuple[str, "torch.nn.Parameter"]]
 
 
 def save_checkpoint(
-    file: Path, parameters: Named, optimiser: torch.optim.Optimizer, **figures: float
+    file: Path, parameters: Named, optimiser: torch.optim.Optimizer, **figures: float | Sequence[float]
 ) -> None:
-    """Write a checkpoint; `figures` go with it."""
+    """Write a checkpoint; `figures`, numbers or rows of them, go with it."""
     import torch
     from safetensors.torch import save_file
 
@@ -36,7 +36,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     file: Path, parameters: Named, optimiser: torch.optim.Optimizer, device: str = "cpu"
-) -> Mapping[str, float]:
+) -> Mapping[str, Any]:
     """Put a checkpoint into parameters and optimiser; returns its figures."""
     import torch
     from safetensors.torch import load_file
@@ -52,4 +52,4 @@ def load_checkpoint(
                     "exp_avg": tensors[f"first.{name}"],
                     "exp_avg_sq": tensors[f"second.{name}"],
                 }
-    return {name: float(value) for name, value in tensors.items() if "." not in name}
+    return {name: value.tolist() for name, value in tensors.items() if "." not in name}

@@ -10,7 +10,8 @@ Throughout, h is the margin log(pi/ref)(chosen) - log(pi/ref)(rejected).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,9 +86,8 @@ def ipo(scores: Scores, options: Options) -> Tensor:
 
 
 def spa(scores: Scores, options: Options) -> Tensor:
-    """DPO with part of the label turned round where a detector doubts it: Kim et al., arXiv 2406.04412.
-
-    Without `doubtful`, DPO.
+    """DPO with part of the label turned round where a detector doubts it (`NoiseDetector`): Kim et al.,
+    arXiv 2406.04412. Without `doubtful`, DPO.
     """
     from torch.nn.functional import softplus
 
@@ -96,6 +96,32 @@ def spa(scores: Scores, options: Options) -> Tensor:
         return softplus(-logits)
     flipped = options.flip * scores.doubtful
     return (1 - flipped) * softplus(-logits) + flipped * softplus(logits)
+
+
+class NoiseDetector:
+    """SPA's detector: a pair is taken for noise where its margin is among the lowest `share` of the last
+    `window` that were seen.
+
+    The paper takes margins of logits extrapolated from the reference, (1 + lambda) policy - lambda reference.
+    Over whole responses, without the extrapolated softmax's normaliser, that multiplies each h by 1 + lambda
+    and leaves their order, which alone decides: so lambda has no part here.
+    """
+
+    def __init__(self, window: int = 50, share: float = 0.1) -> None:
+        self.seen: deque[float] = deque(maxlen=window)
+        self.share = share
+
+    def see(self, margins: Iterable[float]) -> None:
+        self.seen.extend(margins)
+
+    def doubtful(self, margins: Tensor) -> Tensor:
+        """1 where a pair is taken for noise, else 0; [B]."""
+        import torch
+
+        if not self.seen:
+            return torch.zeros_like(margins)
+        seen = torch.tensor(list(self.seen), device=margins.device, dtype=margins.dtype)
+        return (margins < seen.quantile(self.share)).to(margins.dtype)
 
 
 def epa(scores: Scores, options: Options) -> Tensor:

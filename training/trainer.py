@@ -16,13 +16,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlbergError
 from .checkpoints import load_checkpoint, save_checkpoint
-from .losses import OBJECTIVES, Options, Scores, sft
+from .losses import OBJECTIVES, NoiseDetector, Options, Scores, sft
 from .order import epoch_batches
 from .policies import Encoded, Policy, Reference
 from .reference import reference_logprobs
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOG, ADAPTER = "log.jsonl", "adapter"
+DETECTING_FROM = 0.2
+"""The share of a run's steps after which SPA's detector has a say."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ class _Run:
             [p for _, p in self.trained], lr=settings.rate, weight_decay=settings.decay
         )
         self.scorer = self.accelerator.prepare(_scorer(policy))
+        self.detector = NoiseDetector() if settings.objective == "spa" else None
 
     def run(self, tell: Callable[[Step], None]) -> Path:
         import torch
@@ -185,19 +188,26 @@ class _Run:
         places = range(rank, -(-len(batch) // world) * world, world)
         mine = [(batch[place % len(batch)], place < len(batch)) for place in places]
         sums = torch.zeros(5, device=self.accelerator.device)
+        margins: list[Tensor] = []
         self.optimiser.zero_grad(set_to_none=True)
         for start in range(0, len(mine), settings.micro):
             part = mine[start : start + settings.micro]
             last = start + settings.micro >= len(mine)
             counts = torch.tensor([float(counted) for _, counted in part], device=sums.device)
             with nullcontext() if last else self.accelerator.no_sync(self.scorer):
-                scores = self._scores([number for number, _ in part])
+                scores = self._scores([row for row, _ in part])
+                margins.append(scores.margin.detach())
+                if self.detector and number >= DETECTING_FROM * len(self.batches):
+                    scores = replace(scores, doubtful=self.detector.doubtful(scores.margin.detach()))
                 losses = OBJECTIVES[settings.objective](scores, settings.options)
                 if settings.sft:
                     losses = losses + settings.sft * sft(scores, settings.options)
                 # Gradients are averaged over the processes: the sum over all of them is wanted.
                 self.accelerator.backward((losses * counts).sum() * world / len(batch))
             sums += torch.stack([value @ counts for value in _shown(losses.detach(), scores)])
+        if self.detector:
+            gathered: Any = self.accelerator.gather(torch.cat(margins))
+            self.detector.see(gathered.tolist())
         norm = float(torch.nn.utils.clip_grad_norm_([p for _, p in self.trained], settings.clip))
         rate = learning_rate(number, len(self.batches), settings)
         for group in self.optimiser.param_groups:
@@ -248,7 +258,8 @@ class _Run:
     def _save(self, step: int, seconds: float) -> None:
         if self.accelerator.is_main_process:
             file = self.folder / f"checkpoint-{step:07d}.safetensors"
-            save_checkpoint(file, self.trained, self.optimiser, step=step, seconds=seconds)
+            seen = {"seen": list(self.detector.seen)} if self.detector and self.detector.seen else {}
+            save_checkpoint(file, self.trained, self.optimiser, step=step, seconds=seconds, **seen)
             for old in sorted(self.folder.glob("checkpoint-*.safetensors"))[:-1]:
                 old.unlink()
         self.accelerator.wait_for_everyone()
@@ -260,6 +271,8 @@ class _Run:
         if saved:
             figures = load_checkpoint(saved[-1], self.trained, self.optimiser, str(self.accelerator.device))
             done, seconds = int(figures["step"]), figures["seconds"]
+            if self.detector:
+                self.detector.see(figures.get("seen", ()))
         if self.accelerator.is_main_process:
             _cut_log(self.folder / LOG, done)
         return done, seconds

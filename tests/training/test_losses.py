@@ -7,7 +7,18 @@ from dataclasses import replace
 import pytest
 import torch
 from sqlberg.training.follower import margin_tangents, support_of, worst_case
-from sqlberg.training.losses import OBJECTIVES, Options, Scores, dpo, epa, ipo, poft, spa, ssapo
+from sqlberg.training.losses import (
+    OBJECTIVES,
+    NoiseDetector,
+    Options,
+    Scores,
+    dpo,
+    epa,
+    ipo,
+    poft,
+    spa,
+    ssapo,
+)
 from torch import Tensor
 
 OPTIONS = Options(beta=0.3)
@@ -126,3 +137,12 @@ def test_every_objective_gives_one_finite_loss_for_each_pair(name: str):
     loss = OBJECTIVES[name](whole, OPTIONS)
     assert loss.shape == (12,)
     assert loss.isfinite().all()
+
+
+def test_the_detector_doubts_the_lowest_of_the_margins_it_saw():
+    detector = NoiseDetector(window=20, share=0.1)
+    margins = torch.tensor([-5.0, 0.4, 10.0])
+    assert detector.doubtful(margins).tolist() == [0.0, 0.0, 0.0]
+    detector.see([100.0] * 30)
+    detector.see(float(n) for n in range(20))  # the last twenty alone count
+    assert detector.doubtful(margins).tolist() == [1.0, 1.0, 0.0]

@@ -68,9 +68,10 @@ def test_the_policy_learns_what_is_preferred(folder: Path, tmp_path: Path):
     assert (adapter / "adapter_model.safetensors").is_file()
 
 
-def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Path):
-    rows = pairs(16)
-    train(policy_of(folder), rows, QUICK, tmp_path / "whole")
+@pytest.mark.parametrize("objective", ["dpo", "spa"])
+def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Path, objective: str):
+    rows, settings = pairs(16), replace(QUICK, objective=objective)
+    train(policy_of(folder), rows, settings, tmp_path / "whole")
 
     class Killed(Exception):
         pass
@@ -80,12 +81,12 @@ def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Pa
             raise Killed
 
     with pytest.raises(Killed):
-        train(policy_of(folder), rows, QUICK, tmp_path / "killed", tell=kill)
+        train(policy_of(folder), rows, settings, tmp_path / "killed", tell=kill)
     # What a kill in the middle of a line leaves behind.
     with (tmp_path / "killed" / LOG).open("a") as log:
         log.write('{"step": 6, "lo')
     read: list[int] = []
-    train(policy_of(folder), rows, QUICK, tmp_path / "killed", prepare=read.append)
+    train(policy_of(folder), rows, settings, tmp_path / "killed", prepare=read.append)
     whole, resumed = steps_of(tmp_path / "whole"), steps_of(tmp_path / "killed")
     assert [replace(s, seconds=0.0) for s in resumed] == [replace(s, seconds=0.0) for s in whole]
     assert read == [16]
