@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...models.embedded.network import SketchNetwork
+from ..checkpoints import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -209,22 +210,9 @@ def _checkpoint(
     step: int,
     spent: float,
 ) -> None:
-    """This worker's weights and AdamW moments; the one before the last is removed, so that a common step
-    remains.
-    """
-    import torch
-    from safetensors.torch import save_file
-
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in _trained(network):
-        tensors[f"weight.{name}"] = parameter.detach().contiguous()
-        if not (state := optimiser.state[parameter]):
-            continue  # it had no part in any loss so far
-        tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
-    tensors["spent"] = torch.tensor(spent)
-    partial = folder / f"checkpoint-{worker}.partial"
-    save_file(tensors, partial)
-    partial.rename(folder / f"checkpoint-{step:07d}-{worker}.safetensors")
+    """This worker's checkpoint; the one before the last is removed, so that a common step remains."""
+    file = folder / f"checkpoint-{step:07d}-{worker}.safetensors"
+    save_checkpoint(file, _trained(network), optimiser, spent=spent)
     for old in sorted(folder.glob(f"checkpoint-*-{worker}.safetensors"))[:-2]:
         old.unlink()
 
@@ -238,9 +226,6 @@ def _resume(
     device: str,
 ) -> tuple[int, float]:
     """Load the latest step that every worker has saved; returns it and the seconds spent (0: start anew)."""
-    import torch
-    from safetensors.torch import load_file
-
     saved = [
         {int(file.name.split("-")[1]) for file in folder.glob(f"checkpoint-*-{number}.safetensors")}
         for number in range(workers)
@@ -249,17 +234,8 @@ def _resume(
     if not common:
         return 0, 0.0
     step = max(common)
-    tensors = load_file(folder / f"checkpoint-{step:07d}-{worker}.safetensors", device=device)
-    with torch.no_grad():
-        for name, parameter in _trained(network):
-            if f"first.{name}" in tensors:
-                parameter.copy_(tensors[f"weight.{name}"])
-                optimiser.state[parameter] = {
-                    "step": torch.tensor(float(step)),
-                    "exp_avg": tensors[f"first.{name}"],
-                    "exp_avg_sq": tensors[f"second.{name}"],
-                }
-    return step, float(tensors["spent"])
+    file = folder / f"checkpoint-{step:07d}-{worker}.safetensors"
+    return step, load_checkpoint(file, _trained(network), optimiser, device)["spent"]
 
 
 def _log(folder: Path, step: int, loss: float, norm: float, rate: float, seconds: float) -> None:
