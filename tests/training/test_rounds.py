@@ -20,6 +20,7 @@ from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candi
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.improve import improve
 from sqlberg.training.rounds.learners import EmbeddedLearner, learner_of
+from sqlberg.training.rounds.negatives import weak_negatives
 from sqlberg.training.rounds.plan import Improved, Plan, Progress
 from sqlberg.training.trainer import Settings, Step
 
@@ -215,6 +216,23 @@ def test_a_run_that_was_stopped_ends_with_the_same_preferences(
         improved(shop, rows, tmp_path, progress=Killing())
     improved(shop, rows, tmp_path)
     assert files(tmp_path, "preferences.jsonl") == files(finished, "preferences.jsonl")
+
+
+def test_weak_negatives_are_answers_to_other_questions(rows: list[Sampled]):
+    seeds = seeds_of(rows)
+    strange = seeds[1].model_copy(update={"db_id": "elsewhere"})
+    found = weak_negatives([seeds[0], strange, seeds[2]], 2)
+    assert found[0] == [seeds[2].chosen, strange.chosen]
+    assert weak_negatives(seeds[:2], 2)[0] == [seeds[1].chosen] * 2
+    assert weak_negatives([seeds[0], seeds[0]], 2) == [[], []]
+
+
+def test_energy_preference_alignment_trains_against_them(shop: Path, rows: list[Sampled], tmp_path: Path):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    run = improved(shop, rows, tmp_path, replace(QUICK, method="epa", rounds=1))
+    steps = [json.loads(line) for line in (tmp_path / "round-1" / "train" / "log.jsonl").open()]
+    assert run.rounds[1].pairs > 3
+    assert len(steps) == -(-run.rounds[1].pairs // 2)
 
 
 def test_an_annotator_without_anything_to_go_by_is_one_clear_error(shop: Path, tmp_path: Path):

@@ -37,6 +37,7 @@ from .annotations import Annotated, annotate_all, preferences_of, seed_evidence
 from .candidates import Sampled, sample_candidates
 from .game import SPACES, follow
 from .learners import Learner
+from .negatives import weak_negatives
 from .plan import Improved, Plan, Progress, Round
 
 if TYPE_CHECKING:
@@ -207,9 +208,10 @@ class _Rounds:
         policy = self.learner.policy(adapter, plan.rank)
         rows: list[Encoded] = []
         aside: list[dict[str, str]] = []
-        for pair in pairs:
+        weak = weak_negatives(pairs) if objective == "epa" else [[]] * len(pairs)
+        for pair, others in zip(pairs, weak, strict=True):
             try:
-                rows.append(policy.encode(pair.prompt, [pair.chosen, pair.rejected], pair.tools))
+                rows.append(policy.encode(pair.prompt, [pair.chosen, pair.rejected, *others], pair.tools))
             except SqlbergError as error:
                 aside.append({"id": pair.id, "reason": str(error)})
         place = self._place(number)
