@@ -15,13 +15,14 @@ from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
 from sqlberg.training.evaluation.dataset import Dataset, Question
 from sqlberg.training.preferences import Preference
-from sqlberg.training.rounds.annotations import annotate_all, preferences_of
+from sqlberg.training.rounds.annotations import Annotated, annotate_all, preferences_of
 from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candidates
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.improve import improve
 from sqlberg.training.rounds.learners import EmbeddedLearner, learner_of
 from sqlberg.training.rounds.negatives import weak_negatives
 from sqlberg.training.rounds.plan import Improved, Plan, Progress
+from sqlberg.training.rounds.truth import truths
 from sqlberg.training.trainer import Settings, Step
 
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
@@ -216,6 +217,21 @@ def test_a_run_that_was_stopped_ends_with_the_same_preferences(
         improved(shop, rows, tmp_path, progress=Killing())
     improved(shop, rows, tmp_path)
     assert files(tmp_path, "preferences.jsonl") == files(finished, "preferences.jsonl")
+
+
+def test_annotations_are_held_against_gold_where_it_is_known(shop: Path, rows: list[Sampled], tmp_path: Path):
+    gold = "SELECT count(*) FROM customer WHERE country = 'Chile'"
+    known = [QUESTIONS[0].model_copy(update={"sql": gold}), *QUESTIONS[1:]]
+    right = rows[0].responses[0]
+    wrong = right.model_copy(update={"id": "wrong", "sql": "SELECT name FROM customer"})
+    rows = [rows[0].model_copy(update={"responses": (right, wrong)}), *rows[1:]]
+    about = {"id": "q0", "db_id": "shop", "question": "", "annotator": "execution", "verdict": "preferred"}
+    told = [
+        Annotated(**about, chosen=wrong.id, rejected=right.id),
+        Annotated(**about | {"id": "q1"}, chosen=rows[1].responses[0].id, rejected=rows[1].responses[1].id),
+    ]
+    [found] = truths(known, rows, told, tmp_path, open_database=opened(shop), settings={})
+    assert (found.id, found.chosen, found.rejected) == ("q0", False, True)
 
 
 def test_weak_negatives_are_answers_to_other_questions(rows: list[Sampled]):

@@ -39,6 +39,7 @@ from .game import SPACES, follow
 from .learners import Learner
 from .negatives import weak_negatives
 from .plan import Improved, Plan, Progress, Round
+from .truth import Truth, truths
 
 if TYPE_CHECKING:
     from ...tools.database import Database
@@ -115,7 +116,11 @@ class _Rounds:
                 )
             epochs = plan.training.epochs
             done = self._trained(number, policy_adapter, pairs, objective=plan.method, epochs=epochs)
-            done = replace(done, questions=len(part), verdicts=verdicts)
+            known = self._truths(number, part, sampled, annotated)
+            apart = [one.chosen for one in known if one.chosen != one.rejected]
+            done = replace(
+                done, questions=len(part), verdicts=verdicts, told_apart=len(apart), true=sum(apart)
+            )
             policy_adapter = done.adapter
             done, in_use, before = self._gated(done, in_use, before)
             rounds.append(done)
@@ -176,6 +181,23 @@ class _Rounds:
             judge=self.judge,
             concurrency=self.plan.concurrency,
             finished=lambda row: self.progress.advance(1),
+        )
+
+    def _truths(
+        self,
+        number: int,
+        questions: Sequence[Question],
+        sampled: Sequence[Sampled],
+        annotated: Sequence[Annotated],
+    ) -> list[Truth]:
+        return truths(
+            questions,
+            sampled,
+            annotated,
+            self._place(number) / "truth",
+            open_database=self.open_database,
+            settings={"annotator": self.plan.annotator},
+            concurrency=self.plan.concurrency,
         )
 
     def _weights(self, seeds: Sequence[Preference]) -> dict[str, float] | None:

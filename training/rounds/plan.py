@@ -43,7 +43,9 @@ class Round:
 
     questions: it asked; verdicts: how many of them the annotator decided how; pairs: it was trained on;
     unreadable: pairs that the policy has no words for, set aside. moved: the share of pairs that the follower
-    shifted. measured: on held-out questions, against the adapter in use; kept: the gate let it through.
+    shifted. told_apart: annotations of which one answer is right and the other wrong, where gold is known;
+    true: those of them that chose the right one. measured: on held-out questions, against the adapter in use;
+    kept: the gate let it through.
     """
 
     number: int
@@ -53,6 +55,8 @@ class Round:
     pairs: int
     unreadable: int
     moved: float = 0.0
+    told_apart: int = 0
+    true: int = 0
     measured: Measured | None = None
     kept: bool = False
     reason: str = ""
