@@ -183,6 +183,14 @@ def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
     assert set(weights) >= {"share", "empty", "reward"}
 
 
+def test_the_report_shows_rounds_and_curves_and_loads_nothing(finished: Path):
+    page = (finished / "report.html").read_text()
+    assert page.count("<svg") == 5  # annotations, three rounds of training, gaps
+    assert "no held-out questions were given" in page
+    assert "src=" not in page
+    assert "<script" not in page
+
+
 def test_the_gate_keeps_what_is_in_use_where_nothing_is_gained(
     shop: Path, rows: list[Sampled], tmp_path: Path
 ):

@@ -18,6 +18,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ from .game import SPACES, follow
 from .learners import Learner
 from .negatives import weak_negatives
 from .plan import Improved, Plan, Progress, Round
+from .report import write_report
 from .truth import Truth, truths
 
 if TYPE_CHECKING:
@@ -309,6 +311,8 @@ class _Rounds:
         rows = json.loads(json.dumps([asdict(one) for one in rounds], default=str))
         write_json(self.folder / REPORT, {**told, "rounds": rows, "adapter": str(in_use or "")})
         write_json(self.folder / CURRENT, {"adapter": str(in_use or "")})
+        if find_spec("matplotlib"):  # a machine that only trains may do without pictures
+            write_report(self.folder)
 
 
 def _margins(
