@@ -23,7 +23,8 @@ CHOSEN, REJECTED, OTHER = "#1b6ca8", "#c8553d", "#7a7a7a"
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:#222;
 background:#fff}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .8rem;text-align:right;
-border-bottom:1px solid #ddd}td:last-child,th:last-child{text-align:left;min-width:14rem}svg{max-width:100%;height:auto}
+border-bottom:1px solid #ddd}td:last-child,th:last-child{text-align:left;min-width:14rem}
+svg{max-width:100%;height:auto}
 @media (prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}td,th{border-color:#444}
 svg{background:#fff}}"""
 
