@@ -1,0 +1,1 @@
+"""Which questions should a person label next?"""
