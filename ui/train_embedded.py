@@ -58,7 +58,7 @@ def train_embedded(
         prepare_judged,
         prepare_synthetic,
     )
-    from ..training.embedded.recipe import run_training
+    from ..training.embedded.recipe import average, run_training
     from ..training.embedded.trainer import Settings
 
     at_hand = (data / "questions.jsonl").is_file()
@@ -80,7 +80,8 @@ def train_embedded(
         after = Settings(
             steps=judging, rows=rows, rate=rate / 2, warmup=20, cooldown=0.7, plain_steps=0, seed=seed
         )
-        weights = run_training(folder, after, workers, device, judging=True)
+        parts = [weights, run_training(folder, after, workers, device, judging=True)]
+        weights = average([start, *parts] if start else parts, folder / "averaged")
     if at_hand:
         calibrate(data, weights, sorted(held_out_databases(folder, seed)), folder / "calibration")
     if as_json:

@@ -41,6 +41,10 @@ it, 74.4 with all of it).
 """
 
 
+_OWN = frozenset({"shape", "confidence", "abstain_below"})
+"""Of a weights folder's config: what belongs to these weights and does not tell how they were made."""
+
+
 def run_training(
     folder: Path,
     settings: Settings,
@@ -142,10 +146,31 @@ def _judge(folder: Path, settings: Settings, workers: int, device: str, worker: 
     )
 
 
+def average(weights: Sequence[Path], folder: Path) -> Path:
+    """The mean of weights of one shape, the last of which tells how they were made; returns `folder`.
+
+    Weights from different points of one training are each a little off in their own way; on the databases
+    held out their mean answered more questions than any of them (Izmailov et al., arXiv 1803.05407).
+    """
+    networks = [load_weights(one)[0] for one in weights]
+    mean = copy.deepcopy(networks[-1])
+    states = [network.state_dict() for network in networks]
+    mean.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    config = json.loads((weights[-1] / "config.json").read_text())
+    told = {name: value for name, value in config.items() if name not in _OWN}
+    of = [_told(one) for one in weights[:-1]]
+    save_weights(mean, weights[-1] / "tokenizer.json", folder, **told, averaged_with=of)
+    return folder
+
+
 def _told(weights: Path) -> dict[str, Any]:
     """What the weights say of how they were made."""
     config = json.loads((weights / "config.json").read_text())
-    return {name: config[name] for name in ("step", "settings", "start", "judging") if name in config}
+    return {
+        name: config[name]
+        for name in ("step", "settings", "start", "judging", "averaged_with")
+        if name in config
+    }
 
 
 def _steps_done(weights: Path, judging: bool) -> int:
