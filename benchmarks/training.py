@@ -120,9 +120,10 @@ def ours(size: Size, folder: Path) -> dict[str, Any]:
 
 def theirs(size: Size, folder: Path) -> dict[str, Any]:
     import torch
-    import trl
     from datasets import Dataset
     from transformers import TrainerCallback
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
 
     rows = [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in pairs_of(size)]
     losses: list[float] = []
@@ -132,7 +133,7 @@ def theirs(size: Size, folder: Path) -> dict[str, Any]:
             if logs and "loss" in logs:
                 losses.append(float(logs["loss"]))
 
-    class InOrder(trl.DPOTrainer):
+    class InOrder(DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
             return dataset
 
@@ -142,7 +143,7 @@ def theirs(size: Size, folder: Path) -> dict[str, Any]:
     model = adapted(size)
     held = resident()
     began = time.perf_counter()
-    settings = trl.DPOConfig(
+    settings = DPOConfig(
         output_dir=str(folder), beta=BETA, per_device_train_batch_size=BATCH, num_train_epochs=1,
         learning_rate=RATE, lr_scheduler_type="constant", max_grad_norm=1.0, weight_decay=0.0,
         gradient_checkpointing=False, precompute_ref_log_probs=True, precompute_ref_batch_size=BATCH,

@@ -233,7 +233,13 @@ def test_annotations_are_held_against_gold_where_it_is_known(shop: Path, rows: l
     right = rows[0].responses[0]
     wrong = right.model_copy(update={"id": "wrong", "sql": "SELECT name FROM customer"})
     rows = [rows[0].model_copy(update={"responses": (right, wrong)}), *rows[1:]]
-    about = {"id": "q0", "db_id": "shop", "question": "", "annotator": "execution", "verdict": "preferred"}
+    about: dict[str, Any] = {
+        "id": "q0",
+        "db_id": "shop",
+        "question": "",
+        "annotator": "execution",
+        "verdict": "preferred",
+    }
     told = [
         Annotated(**about, chosen=wrong.id, rejected=right.id),
         Annotated(**about | {"id": "q1"}, chosen=rows[1].responses[0].id, rejected=rows[1].responses[1].id),

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def centres(vectors: Floats, count: int, seed: int) -> list[int]:
     from sklearn.cluster import KMeans
 
     different = len(np.unique(vectors, axis=0))
-    means = KMeans(min(count, different), n_init=1, random_state=seed).fit(vectors)
+    means: Any = KMeans(min(count, different), n_init="auto", random_state=seed).fit(vectors)
     sizes = np.bincount(means.labels_)
     distances = np.linalg.norm(vectors - means.cluster_centers_[means.labels_], axis=1)
     taken = {}
