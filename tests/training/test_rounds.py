@@ -242,7 +242,7 @@ def test_annotations_are_held_against_gold_where_it_is_known(shop: Path, rows: l
     }
     told = [
         Annotated(**about, chosen=wrong.id, rejected=right.id),
-        Annotated(**about | {"id": "q1"}, chosen=rows[1].responses[0].id, rejected=rows[1].responses[1].id),
+        Annotated(**{**about, "id": "q1", "chosen": wrong.id, "rejected": right.id}),
     ]
     [found] = truths(known, rows, told, tmp_path, open_database=opened(shop), settings={})
     assert (found.id, found.chosen, found.rejected) == ("q0", False, True)
