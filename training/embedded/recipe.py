@@ -4,8 +4,9 @@
 
 DATA is a folder in the format of `training.evaluation.dataset` (only its train split is read). FOLDER takes
 what is prepared (`preparing.py`), the workers' checkpoints, `log.jsonl` and `weights/` of the first part
-(imitation), and the same of the second (judging, `objectives.py`) in `judging/`. A second call goes on where
-the first was stopped; on a machine that holds only FOLDER it trains by what was prepared there.
+(imitation), and the same of the second (judging, `objectives.py`) in `judging/`; `averaged/` is the mean of
+both, and of the weights it started from. A second call goes on where the first was stopped; on a machine that
+holds only FOLDER it trains by what was prepared there.
 """
 
 from __future__ import annotations
