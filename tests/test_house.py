@@ -40,7 +40,7 @@ HEAVY = (
     "sqlglot",
     "gradio",
 )
-COMMANDS = ["ask", "inspect", "replay", "evaluate", "models", "synthesize", "fit", "train-embedded"]
+COMMANDS = "ask inspect replay evaluate models synthesize fit improve train-embedded".split()
 
 
 def imported_folders(source: str, package: str) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
+import os
 import random
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,34 +95,33 @@ def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Pa
     assert read == [16]
 
 
-def _divided(rank: int, folder: Path, run: Path, meeting: Path) -> None:
-    import os
-
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": meeting.read_text(), "ACCELERATE_USE_CPU": "true",
-    }  # fmt: skip
+def divided(folder: Path, run: Path) -> None:
+    """What each of two processes does, started as `accelerate launch` starts them."""
     torch.set_num_threads(1)
     train(policy_of(folder), pairs(10), QUICK, run)
 
 
 def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path):
-    import socket
-
     train(policy_of(folder), pairs(10), QUICK, tmp_path / "one")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        (tmp_path / "meeting").write_text(str(free.getsockname()[1]))
-    spawned = multiprocessing.get_context("spawn")
+        port = str(free.getsockname()[1])
+    root = Path(__file__).parents[2]
+    script = (
+        f"import sys; sys.path.append({str(root)!r})\n"
+        "from pathlib import Path\n"
+        "from tests.training.test_trainer import divided\n"
+        f"divided(Path({str(folder)!r}), Path({str(tmp_path / 'two')!r}))"
+    )
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     work = [
-        spawned.Process(target=_divided, args=(rank, folder, tmp_path / "two", tmp_path / "meeting"))
-        for rank in (0, 1)
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"},
+        )
+        for rank in ("0", "1")
     ]
-    for process in work:
-        process.start()
-    for process in work:
-        process.join(100)
-    assert [process.exitcode for process in work] == [0, 0]
+    assert [process.wait(100) for process in work] == [0, 0]
     for one, two in zip(steps_of(tmp_path / "one"), steps_of(tmp_path / "two"), strict=True):
         assert two.loss == pytest.approx(one.loss, abs=1e-5)
         assert two.norm == pytest.approx(one.norm, rel=1e-4)
