@@ -19,6 +19,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from .errors import UnknownModel, UnsupportedOption
+from .in_use import resolved
 from .served import (
     PACKAGES,
     connect_compatible,
@@ -60,35 +61,59 @@ def load_chat_model(
     or UnsupportedOption for an option that this kind of model cannot follow.
     """
     kind, name = _split(reference)
+    if kind in ("embedded", "transformers"):
+        kind, name, named = in_process(reference)
+        if named is not None and adapter is not None:
+            raise UnsupportedOption(f"two adapters for {reference} and {adapter}; give one")
+        adapter = named or (resolved(Path(adapter).expanduser()) if adapter is not None else None)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens, "timeout": timeout}
     given = {option: value for option, value in options.items() if value is not None}
-    in_process: dict[str, Any] = {"dtype": dtype, "device": device}
+    here: dict[str, Any] = {"dtype": dtype, "device": device}
     if kind != "embedded":
-        in_process["adapter"] = adapter
+        here["adapter"] = adapter
     if kind in ("embedded", "transformers"):
         _refuse(reference, "only a served model has it", base_url=base_url, api_key=api_key)
     if kind != "transformers":
-        set_here = {option: None if value == "auto" else value for option, value in in_process.items()}
+        set_here = {option: None if value == "auto" else value for option, value in here.items()}
         _refuse(reference, "only a transformers: model has it", **set_here)
     if kind == "embedded":
         from .embedded.adapter import checked
         from .embedded.chat_model import EmbeddedChatModel
 
         known = EmbeddedChatModel.model_fields
-        if name and adapter is not None:
-            raise UnsupportedOption(f"two adapters for embedded: {name} and {adapter}; give one")
-        if named := name or adapter:
-            given["adapter"] = checked(Path(named).expanduser())
+        if adapter is not None:
+            given["adapter"] = checked(Path(adapter))
         unknown = {option: value for option, value in given.items() if option not in known}
         _refuse(reference, "the embedded model does not have it", **unknown)
         return EmbeddedChatModel(**given)
     if kind == "transformers":
-        return _in_process(name, adapter, dtype=dtype, device=device, **given)
+        from .transformers_chat import TransformersChatModel
+
+        return TransformersChatModel.load(name, adapter=adapter, dtype=dtype, device=device, **given)
     if kind == "vllm":
         return connect_vllm(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
     if base_url is not None and kind == "openai":
         return connect_compatible(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
     return connect_provider(reference, base_url=base_url, api_key=api_key, **given)
+
+
+def in_process(reference: str) -> tuple[str, str, Path | None]:
+    """Kind, name and adapter of a model whose weights are at hand: `embedded[+ADAPTER]` (named "") or
+    `transformers:NAME_OR_PATH[+ADAPTER]`. A run folder of `sqlberg improve` stands for the adapter in use
+    there. Raises UnknownModel for others: their weights are elsewhere.
+    """
+    kind, name = _split(reference)
+    if kind not in ("embedded", "transformers"):
+        raise UnknownModel(f"{reference!r} does not run here: give embedded or transformers:NAME_OR_PATH")
+    # A folder's own name may hold a plus sign; only what is no folder is split.
+    named = name
+    if kind == "embedded":
+        name = ""
+    elif "+" in name and not Path(name).expanduser().is_dir():
+        name, _, named = name.rpartition("+")
+    else:
+        named = ""
+    return kind, name, resolved(Path(named).expanduser()) if named else None
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[ModelListing]:
@@ -132,18 +157,6 @@ def _refuse(reference: str, why: str, **options: Any) -> None:
     for option, value in options.items():
         if value is not None:
             raise UnsupportedOption(f"{reference} cannot follow {option.replace('_', '-')}: {why}")
-
-
-def _in_process(name: str, adapter: str | Path | None, **options: Any) -> BaseChatModel:
-    # A folder's own name may hold a plus sign; only what is no folder is split.
-    if "+" in name and not Path(name).expanduser().is_dir():
-        name, _, named = name.rpartition("+")
-        if adapter is not None:
-            raise UnsupportedOption(f"two adapters for transformers:{name}: {named} and {adapter}; give one")
-        adapter = named
-    from .transformers_chat import TransformersChatModel
-
-    return TransformersChatModel.load(name, adapter=adapter, **options)
 
 
 def _pip(package: str | None) -> str:

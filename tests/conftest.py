@@ -13,7 +13,9 @@ No test reaches out: hubs are offline, tracing is off, and the cache of database
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -50,3 +52,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def repository() -> Path:
     """The root of the checkout that the tests run from."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three customers, two of them from Chile, and three orders."""
+    file = tmp_path_factory.mktemp("shop") / "shop.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(
+            """CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
+            CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer, price REAL);
+            INSERT INTO customer VALUES (1, 'Ada', 'Norway'), (2, 'Bo', 'Chile'), (3, 'Cy', 'Chile');
+            INSERT INTO orders VALUES (1, 1, 9.5), (2, 2, 20.0), (3, 2, 7.25);"""
+        )
+    return file

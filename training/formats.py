@@ -32,7 +32,7 @@ def read_preferences(path: str | Path) -> Read[Preference]:
 
     Raises `SqlbergError` where the file cannot be read or holds no valid preference.
     """
-    read = read_rows(path, preference_of)
+    read = read_rows(path, lambda row, _: preference_of(row))
     if not read.rows:
         first = f" (line {read.bad[0].number}: {read.bad[0].reason})" if read.bad else ", it is empty"
         raise SqlbergError(f"{path} holds no valid preference{first}")

@@ -52,7 +52,7 @@ class Journal(Generic[Row]):
             ) from error
         try:
             _lock(self._file, path)
-            _agree(path / SETTINGS, settings)
+            agree(path / SETTINGS, settings)
             self.records = _load(self._file, path / name, kind)
         except BaseException:
             self._file.close()
@@ -97,8 +97,11 @@ def _lock(file: IO[bytes], path: Path) -> None:
         ) from error
 
 
-def _agree(path: Path, settings: Mapping[str, Any]) -> None:
-    """Begin a folder with these settings, or refuse when it was begun with others."""
+def agree(path: Path, settings: Mapping[str, Any]) -> None:
+    """Begin a folder with these settings, kept in the file `path`, or refuse when it was begun with others.
+
+    Raises `SqlbergError`.
+    """
     wanted = json.loads(json.dumps(settings, default=str))
     if not path.exists():
         write_json(path, wanted)

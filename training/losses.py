@@ -195,3 +195,7 @@ OBJECTIVES: Mapping[str, Objective] = {
     "ssapo": ssapo,
     "ssapo-published": ssapo_published,
 }
+NEEDS_WEAK = frozenset({"epa"})
+"""Objectives that compare with answers to other questions."""
+NEEDS_ALIGNED = frozenset({"poft"})
+"""Objectives that weigh by the scores of aligned models."""

@@ -35,8 +35,9 @@ class Read(Generic[T]):
     bad: tuple[BadLine, ...] = ()
 
 
-def read_rows(path: str | Path, make: Callable[[Mapping[str, Any]], T]) -> Read[T]:
-    """Every row of a file, made by `make` from a mapping; what it raises as ValueError sets the row aside.
+def read_rows(path: str | Path, make: Callable[[Mapping[str, Any], int], T]) -> Read[T]:
+    """Every row of a file, made by `make` from a mapping and its number, counted from 1; what it raises as
+    ValueError sets the row aside.
 
     Raises `SqlbergError` where the file cannot be read at all.
     """
@@ -52,7 +53,7 @@ def read_rows(path: str | Path, make: Callable[[Mapping[str, Any]], T]) -> Read[
             content = json.loads(row.decode("utf-8")) if isinstance(row, bytes) else row
             if not isinstance(content, dict):
                 raise ValueError("not a JSON object")
-            good.append(make(content))
+            good.append(make(content, number))
         except (ValueError, RecursionError) as error:
             text = row.decode("utf-8", "replace") if isinstance(row, bytes) else json.dumps(row, default=str)
             bad.append(BadLine(number, reason(error), text))
@@ -74,7 +75,9 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
                 out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         partial.replace(path)
     except OSError as error:
-        raise SqlbergError(f"cannot write {path}: {error.strerror or error}") from error
+        raise SqlbergError(
+            f"cannot write {path}: {error.strerror or error}; make room or choose another place"
+        ) from error
     return path
 
 

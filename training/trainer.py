@@ -91,18 +91,24 @@ def train(
     extras: Mapping[str, Sequence[float]] | None = None,
     tell: Callable[[Step], None] = lambda step: None,
     prepare: Callable[[int], None] = lambda done: None,
+    references: Path | None = None,
 ) -> Path:
     """Train the policy on pairs; returns the folder of its adapter.
 
-    rows: each with chosen, rejected and perhaps weak negatives as responses, in this order. extras: further
-    fields of `Scores` by name, a number for each row. tell: is told each step; prepare: how many rows more
-    the reference has read. Raises `SqlbergError` where nothing can be learned or written.
+    rows: each with chosen, rejected and perhaps weak negatives as responses, in this order; to imitate,
+    chosen alone will do. extras: further fields of `Scores` by name, a number for each row. tell: is told
+    each step; prepare: how many rows more the reference has read. references: where log-probabilities of
+    references are kept, if not in `folder`. Raises `SqlbergError` where nothing can be learned or written.
     """
+    from safetensors import SafetensorError
+
     try:
-        return _Run(policy, rows, settings, folder, extras or {}, prepare).run(tell)
-    except OSError as error:
+        kept = references or folder / "reference"
+        return _Run(policy, rows, settings, folder, extras or {}, prepare, kept).run(tell)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
         raise SqlbergError(
-            f"cannot write to {folder}: {error.strerror or error}; make room and start again, it goes on"
+            f"cannot write to {folder}: {why}; make room and start again, it goes on"
         ) from error
 
 
@@ -117,6 +123,7 @@ class _Run:
         folder: Path,
         extras: Mapping[str, Sequence[float]],
         prepare: Callable[[int], None],
+        references: Path,
     ) -> None:
         import torch
         from accelerate import Accelerator
@@ -135,7 +142,7 @@ class _Run:
         policy.network.to(self.accelerator.device)
         self._agree()
         self.reference = reference_logprobs(
-            policy, rows, settings.reference, folder / "reference", self.accelerator, advance=prepare
+            policy, rows, settings.reference, references, self.accelerator, advance=prepare
         )
         self.batches = [
             batch
@@ -228,15 +235,16 @@ class _Run:
         rows = [self.rows[number] for number in numbers]
         device = self.accelerator.device
         logprobs = self.scorer(self.policy.collate(rows).to(str(device)))
-        width = len(rows[0].own_tokens)
-        policy = logprobs.reshape(-1, width)
-        reference = torch.tensor([self.reference[row.key] for row in rows], device=device)
-        tokens = torch.tensor([row.own_tokens for row in rows], device=device, dtype=torch.float32)
+        policy, reference, tokens = by_row(
+            logprobs,
+            [self.reference[row.key] for row in rows],
+            [row.own_tokens for row in rows],
+        )
         extras: dict[str, Tensor] = {
             name: torch.tensor([values[number] for number in numbers], device=device, dtype=torch.float32)
             for name, values in self.extras.items()
         }
-        if width > 2:
+        if policy.shape[1] > 2:
             extras |= {"weak": policy[:, 2:], "reference_weak": reference[:, 2:]}
         return Scores(
             policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], tokens[:, 0], tokens[:, 1], **extras
@@ -299,6 +307,31 @@ def _scorer(policy: Policy) -> Any:
             return policy.logprobs(batch)
 
     return Scorer()
+
+
+def by_row(
+    logprobs: Tensor, reference: Sequence[Sequence[float]], own_tokens: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities under policy and reference and counts of tokens, [rows, most responses, at least 2].
+
+    logprobs: of all responses, one row after the other. Where a row has fewer weak negatives than others, the
+    missing ones are impossible to the policy; one that has nothing but what is chosen has that on both sides.
+    """
+    import torch
+
+    width = max(2, *map(len, own_tokens))
+
+    def filled(row: Tensor, with_what: float) -> Tensor:
+        if len(row) == 1:
+            row = row.expand(2)
+        return torch.cat([row, row.new_full((width - len(row),), with_what)])
+
+    def stacked(rows: Sequence[Sequence[float]]) -> Tensor:
+        return torch.stack([filled(logprobs.new_tensor(row), 0.0) for row in rows])
+
+    parts = logprobs.split([len(row) for row in own_tokens])
+    policy = torch.stack([filled(part, -math.inf) for part in parts])
+    return policy, stacked(reference), stacked(own_tokens)
 
 
 def _shown(losses: Tensor, scores: Scores) -> list[Tensor]:

@@ -15,7 +15,9 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import SqlbergError
+from .annotate import annotate
 from .ask import ask
+from .candidates import candidates
 from .console import print_error
 from .evaluate import evaluate
 from .exits import MEANINGS, Exit
@@ -24,7 +26,10 @@ from .improve import improve
 from .inspect import inspect
 from .models import models
 from .replay import replay
+from .rollback import rollback
+from .select import select
 from .synthesize import synthesize
+from .train import train
 from .train_embedded import train_embedded
 
 _CODES = "\n\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
@@ -67,7 +72,10 @@ def _common(
     pass
 
 
-for _command in (ask, inspect, replay, evaluate, models, synthesize, fit, improve, train_embedded):
+_ASKING = (ask, inspect, replay, evaluate, models)
+_LEARNING = (improve, candidates, annotate, train, select, rollback, synthesize, fit, train_embedded)
+
+for _command in (*_ASKING, *_LEARNING):
     app.command(no_args_is_help=_command is not models)(_command)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,8 @@ def err() -> Console:
 
 
 def print_json(content: Any) -> None:
-    """One JSON object on one line of standard output, as it is, whatever the terminal."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    """One JSON object on one line of standard output, as it is, whatever the terminal; paths as text."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, default=os.fspath) + "\n")
     sys.stdout.flush()
 
 

@@ -103,27 +103,11 @@ def _line(name: str, measured: Measured) -> tuple[str, ...]:
 
 def _people(file: Path) -> list[Question]:
     """Questions with SQL. Raises `SqlbergError` naming the first line that is none."""
-    import json
+    from ..training.evaluation.dataset import read_questions
 
-    from pydantic import ValidationError
-
-    from ..training.evaluation.dataset import Question
-
-    found = []
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SqlbergError(f"{file} cannot be read: name a JSONL file with question and sql") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = {"db_id": "database", **json.loads(line)}
-            found.append(Question.model_validate(row | {"id": f"line-{number}"}))
-        except (ValidationError, ValueError, TypeError) as error:
-            raise SqlbergError(
-                f"{file}, line {number}: a question is a JSON object with question and sql"
-            ) from error
-    if not found:
+    read = read_questions(file, db_id="database")
+    for bad in read.bad:
+        raise SqlbergError(f"{file}, line {bad.number}: {bad.reason}; give JSON with question and sql")
+    if not read.rows:
         raise SqlbergError(f"{file} holds no question")
-    return found
+    return list(read.rows)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..tools.policy import AccessPolicy
 
 Number = TypeVar("Number", float, float | None)
-
 DatabaseArgument = Annotated[
     str,
     typer.Argument(

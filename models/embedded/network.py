@@ -192,7 +192,7 @@ class SketchNetwork(nn.Module):
 
         An output is a keyword, or `len(KEYWORDS)` + an item. `writing.py` does the same step by step.
         """
-        return self._scores(memory, self._states(memory, outputs))
+        return self.scores(memory, self.states(memory, outputs))
 
     def judge(self, memory: Memory, outputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-odds [rows] that each sketch is right, and its log-probability [rows].
@@ -202,8 +202,8 @@ class SketchNetwork(nn.Module):
         after "end", these odds, and the mean and the least of the tokens' log-probabilities, which are taken
         as they are: the verdict does not change what is written.
         """
-        x = self._states(memory, outputs)
-        scores = self._scores(memory, x[:, :-1]).log_softmax(-1)
+        x = self.states(memory, outputs)
+        scores = self.scores(memory, x[:, :-1]).log_softmax(-1)
         logprobs = scores.gather(-1, outputs[:, 1:, None])[..., 0]
         written = torch.arange(outputs.shape[1] - 1, device=x.device) < lengths[:, None] - 1
         logprobs = logprobs.where(written, 0.0)
@@ -214,7 +214,7 @@ class SketchNetwork(nn.Module):
         last = x[torch.arange(len(x), device=x.device), lengths - 1]
         return odds + self.verdict(torch.cat([last.float(), figures], -1))[:, 0], logprob
 
-    def _states(self, memory: Memory, outputs: Tensor) -> Tensor:
+    def states(self, memory: Memory, outputs: Tensor) -> Tensor:
         """Hidden states [batch, steps, hidden] after each of `outputs`."""
         x = self._output_inputs(memory, outputs)
         steps = outputs.shape[1]
@@ -238,7 +238,7 @@ class SketchNetwork(nn.Module):
         steps = torch.arange(outputs.shape[1], device=outputs.device)
         return self.dropout(self.norm(x + self.output_positions(steps)))
 
-    def _scores(self, memory: Memory, x: Tensor) -> Tensor:
+    def scores(self, memory: Memory, x: Tensor) -> Tensor:
         """Keyword scores beside pointer scores, scaled alike."""
         scale = self.shape.hidden**-0.5
         items = self.target_item(memory.items) + self.kinds(memory.item_kinds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,18 +24,9 @@ CROSS = Candidate("cross", "SELECT customer.name FROM customer, orders WHERE cou
 DECLINES = Candidate("declines", "")
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    file = tmp_path_factory.mktemp("shop") / "shop.sqlite"
-    with sqlite3.connect(file) as connection:
-        connection.executescript(
-            """CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
-            CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer, price REAL);
-            INSERT INTO customer VALUES (1, 'Ada', 'Norway'), (2, 'Bo', 'Chile'), (3, 'Cy', 'Chile');
-            INSERT INTO orders VALUES (1, 1, 9.5), (2, 2, 20.0), (3, 2, 7.25);"""
-        )
-    connection.close()
-    with open_database(file) as database:
+@pytest.fixture(scope="module", name="shop")
+def opened_shop(shop: Path) -> Iterator[Database]:
+    with open_database(shop) as database:
         yield database
 
 

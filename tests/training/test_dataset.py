@@ -40,7 +40,7 @@ def test_a_bad_line_is_set_aside_with_its_number(tmp_path: Path) -> None:
         (question(2, db_id="gone"), "there is no database 'gone'"),
         (question(1), "id 'q1' was used before"),
         ({"id": "q2", "db_id": "shop", "question": "?"}, "sql: Field required"),
-        ("[1, 2]", "line: Input should be a valid dictionary"),
+        ("[1, 2]", "not a JSON object"),
     ],
 )
 def test_each_kind_of_bad_line_says_what_is_wrong(tmp_path: Path, line: Any, reason: str) -> None:

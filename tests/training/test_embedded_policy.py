@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,6 @@ from sqlberg.training.preferences import Message
 from sqlberg.training.trainer import Settings, train
 
 pytest.importorskip("peft", reason="training needs the train extra")
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("shop") / "shop.sqlite"
-    with sqlite3.connect(file) as connection:
-        connection.executescript(
-            """CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
-            CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer, price REAL);
-            INSERT INTO customer VALUES (1, 'Ada', 'Norway'), (2, 'Bo', 'Chile'), (3, 'Cy', 'Chile');
-            INSERT INTO orders VALUES (1, 1, 9.5), (2, 2, 20.0), (3, 2, 7.25);"""
-        )
-    connection.close()
-    return file
 
 
 Asked = tuple[list[Message], list[Message]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 from sqlberg.agents.annotation.annotators import annotator
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
+from sqlberg.models.in_use import roll_back
+from sqlberg.training.aligned import aligned_scores
 from sqlberg.training.evaluation.dataset import Dataset, Question
 from sqlberg.training.preferences import Preference
 from sqlberg.training.rounds.annotations import Annotated, annotate_all, preferences_of
@@ -20,29 +21,18 @@ from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candi
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.improve import improve
 from sqlberg.training.rounds.learners import EmbeddedLearner, learner_of
+from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.negatives import weak_negatives
 from sqlberg.training.rounds.plan import Improved, Plan, Progress
 from sqlberg.training.rounds.truth import truths
 from sqlberg.training.trainer import Settings, Step
 
+from ..models.tiny import build_tiny_model
+
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
 QUESTIONS = [
     Question(id=f"q{number}", db_id="shop", question=text, sql=None) for number, text in enumerate(ASKED)
 ]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("shop") / "shop.sqlite"
-    with sqlite3.connect(file) as connection:
-        connection.executescript(
-            """CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
-            CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer, price REAL);
-            INSERT INTO customer VALUES (1, 'Ada', 'Norway'), (2, 'Bo', 'Chile'), (3, 'Cy', 'Chile');
-            INSERT INTO orders VALUES (1, 1, 9.5), (2, 2, 20.0), (3, 2, 7.25);"""
-        )
-    connection.close()
-    return file
 
 
 def opened(shop: Path) -> Any:
@@ -185,7 +175,7 @@ def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
 
 def test_the_report_shows_rounds_and_curves_and_loads_nothing(finished: Path):
     page = (finished / "report.html").read_text()
-    assert page.count("<svg") == 5  # annotations, three rounds of training, gaps
+    assert page.count("<svg") == 7  # annotations, training of three rounds, the follower of two, margins
     assert "no held-out questions were given" in page
     assert "src=" not in page
     assert "<script" not in page
@@ -209,13 +199,13 @@ def test_a_run_that_was_stopped_ends_with_the_same_preferences(
         pass
 
     class Killing(Progress):
-        at: tuple[int, str] = (0, "")
+        name: str = ""
 
-        def stage(self, round: int, name: str, items: int) -> None:
-            self.at = (round, name)
+        def stage(self, name: str, items: int) -> None:
+            self.name = name
 
         def advance(self, items: int) -> None:
-            if self.at == (1, stage):
+            if (self.round, self.name) == (1, stage):
                 raise Killed
 
         def step(self, step: Step) -> None:
@@ -275,6 +265,63 @@ def test_only_ties_are_one_clear_error(shop: Path, tmp_path: Path):
     plan = replace(QUICK, candidates=1, rounds=1)
     with pytest.raises(SqlbergError, match="no preference to learn from"):
         improve(EmbeddedLearner(), QUESTIONS, [], tmp_path, plan, open_database=opened(shop))
+
+
+def test_a_folder_begun_with_other_questions_is_refused(shop: Path, rows: list[Sampled], finished: Path):
+    with pytest.raises(SqlbergError, match="questions is"):
+        improve(EmbeddedLearner(), QUESTIONS[:2], seeds_of(rows), finished, QUICK, open_database=opened(shop))
+
+
+def test_what_passes_the_gate_is_used_and_a_rollback_is_not_overruled(
+    shop: Path, rows: list[Sampled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    monkeypatch.setattr("sqlberg.training.rounds.improve.gate", lambda *measured: (True, "for the test"))
+    plan = replace(QUICK, rounds=1)
+    run = improved(shop, rows, tmp_path, plan, held_out=held_out(shop))
+    assert run.adapter == tmp_path / "round-1/train/adapter"
+    assert roll_back(tmp_path) == tmp_path / "round-0/train/adapter"
+    again = improved(shop, rows, tmp_path, plan, held_out=held_out(shop))
+    assert again.adapter == tmp_path / "round-0/train/adapter"
+    assert roll_back(tmp_path) is None
+
+
+def test_weak_negatives_without_words_are_left_out_and_not_their_pair(rows: list[Sampled], tmp_path: Path):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    seeds = seeds_of(rows)
+    call = seeds[1].chosen[-3].tool_calls[0]
+    strange = call.model_copy(
+        update={"function": call.function.model_copy(update={"arguments": {"sql": "SELECT * FROM nowhere"}})}
+    )
+    broken = [m.model_copy(update={"tool_calls": (strange,)}) if m.tool_calls else m for m in seeds[1].chosen]
+    unreadable = seeds[1].model_copy(update={"id": "broken", "chosen": tuple(broken)})
+    told = learn(
+        EmbeddedLearner().policy(None, 2),
+        [seeds[0], unreadable, seeds[2]],
+        Settings(objective="epa", half=False),
+        tmp_path,
+        Learning(tmp_path / "references"),
+        Progress(),
+    )
+    assert (told.pairs, told.unreadable) == (3, 1)
+    aside = json.loads((tmp_path / "set_aside.jsonl").read_text())
+    assert aside["id"] == "broken"
+
+
+def test_aligned_models_score_with_their_own_tokenizers_once(
+    rows: list[Sampled], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    tiny = f"transformers:{build_tiny_model(tmp_path_factory.mktemp('tiny'), spread=0.1)}"
+    pairs = seeds_of(rows)
+    one, other = (aligned_scores([name], pairs, tmp_path) for name in ("embedded", tiny))
+    done: list[int] = []
+    both = aligned_scores(["embedded", tiny], pairs, tmp_path, done.append)
+    assert both == pytest.approx([(a + b) / 2 for a, b in zip(one, other, strict=True)])
+    assert max(both) < 0
+    assert done[0] == len(pairs)  # read before
+    with pytest.raises(SqlbergError, match="does not run here"):
+        aligned_scores(["vllm:base"], pairs, tmp_path)
 
 
 def test_a_reference_cannot_be_trained_where_it_is_served():

@@ -20,7 +20,7 @@ from sqlberg.training.losses import Options
 from sqlberg.training.order import epoch_batches
 from sqlberg.training.policies import CausalPolicy, EncodedTree, with_lora
 from sqlberg.training.tokens import Turn
-from sqlberg.training.trainer import LOG, Settings, Step, learning_rate, train
+from sqlberg.training.trainer import LOG, Settings, Step, by_row, learning_rate, train
 from sqlberg.training.trees import tree_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -180,3 +180,23 @@ def test_the_rate_rises_and_falls_to_nothing():
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == pytest.approx(1.0)
     assert rates[-1] < 0.001
+
+
+def test_rows_of_unlike_many_responses_stand_side_by_side():
+    logprobs = torch.tensor([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0], requires_grad=True)
+    policy, reference, tokens = by_row(
+        logprobs, [[-1.5, -2.5, -3.5], [-4.5, -5.5], [-6.5]], [[3, 4, 5], [6, 7], [8]]
+    )
+    assert policy.tolist() == [[-1, -2, -3], [-4, -5, -math.inf], [-6, -6, -math.inf]]
+    assert reference.tolist() == [[-1.5, -2.5, -3.5], [-4.5, -5.5, 0], [-6.5, -6.5, 0]]
+    assert tokens.tolist() == [[3, 4, 5], [6, 7, 0], [8, 8, 0]]
+    policy.logsumexp(-1).sum().backward()
+    assert torch.isfinite(logprobs.grad).all()
+
+
+def test_what_is_chosen_alone_can_be_imitated(folder: Path, tmp_path: Path):
+    rows = [EncodedTree(tree_of([[Turn((30, 31, n), (40, 2 * n))]])) for n in range(50, 58)]
+    train(policy_of(folder), rows, replace(QUICK, objective="sft", epochs=8), tmp_path)
+    steps = steps_of(tmp_path)
+    assert steps[-1].loss < 0.8 * steps[0].loss
+    assert steps[-1].margin == 0

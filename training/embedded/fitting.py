@@ -10,7 +10,6 @@ stopped. Questions that people asked, where some are given, are measured and nev
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,7 +20,8 @@ from ...models.embedded.adapter import digest, save_adapter
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.network import SketchNetwork
 from ...models.embedded.weights import SHIPPED, load_weights
-from ..evaluation.dataset import Dataset, Question
+from ..evaluation.answering import answering_by
+from ..evaluation.dataset import Dataset, Question, dataset_of
 from ..evaluation.gate import Measured, compared, gate
 from ..evaluation.records import Record, RunFolder
 from ..evaluation.runner import run
@@ -163,25 +163,18 @@ def _row(
 
 
 def _dataset(database: Database, rows: Sequence[dict[str, Any]]) -> Dataset:
-    questions = tuple(
+    questions = [
         Question.model_validate(row | {"id": row.get("id") or str(n), "db_id": database.name})
         for n, row in enumerate(rows)
-    )
-    return Dataset(Path(), questions, paths={database.name: Path(f"{database.name}.{database.dialect}")})
+    ]
+    return dataset_of(questions, lambda db_id: Path(f"{db_id}.{database.dialect}"))
 
 
 def _measure(
     reopen: Callable[[], Database], dataset: Dataset, folder: Path, base: Path, adapter: Path | None
 ) -> list[Record]:
     """Every question answered through the graph; finished ones are kept in `folder`."""
-    from ...agents.sql_agent import SqlAgent
-
-    model = EmbeddedChatModel(folder=base, adapter=adapter)
-
-    def answer(question: str, database: Database, cancel: threading.Event, /) -> Any:
-        with SqlAgent(database, model, explain=False) as agent:
-            return agent.ask(question, cancel=cancel)
-
+    answer = answering_by(EmbeddedChatModel(folder=base, adapter=adapter))
     asked = [[question.question, question.sql] for question in dataset.questions]
     with RunFolder(folder, {"questions": asked}) as records:
         return run(dataset, answer, records, open_database=lambda _: reopen(), concurrency=2)

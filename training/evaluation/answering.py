@@ -16,6 +16,8 @@ from .dataset import Dataset
 from .runner import Answering
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from ...agents.answer import Answer
     from ...tools.database import Database
 
@@ -80,6 +82,19 @@ def answering(setup: Setup) -> Answering:
             abstain_below=setup.abstain_below,
             budget=budget,
         ) as agent:
+            return agent.ask(question, cancel=cancel)
+
+    return answer
+
+
+def answering_by(model: BaseChatModel) -> Answering:
+    """A function that answers with a chat model at hand, as plainly as can be: one dialogue, nothing looked
+    up beside it.
+    """
+    from ...agents.sql_agent import SqlAgent
+
+    def answer(question: str, database: Database, cancel: threading.Event, /) -> Answer:
+        with SqlAgent(database, model, explain=False) as agent:
             return agent.ask(question, cancel=cancel)
 
     return answer

@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ...errors import SqlbergError
-from ..rows import BadLine, reason
+from ..rows import BadLine, Read, read_rows
 from .difficulty import difficulty
 
 QUESTIONS, DATABASES = "questions.jsonl", "databases"
@@ -85,18 +87,17 @@ def load_dataset(
     """
     folder = Path(folder)
     source = folder / questions
-    try:
-        content = source.read_bytes()
-    except OSError as error:
+    if not source.is_file():
         raise SqlbergError(
             f"{folder} holds no readable {questions}: give a folder with {questions} and {DATABASES}/"
-        ) from error
-    read, bad = _read(content, folder)
-    if not read:
-        first = f" (line {bad[0].number}: {bad[0].reason})" if bad else ""
+        )
+    files = DatabaseFiles(folder)
+    read = read_questions(source, databases=files)
+    if not read.rows:
+        first = f" (line {read.bad[0].number}: {read.bad[0].reason})" if read.bad else ""
         raise SqlbergError(f"{source} holds no valid question{first}")
-    splits = sorted({question.split for question, _ in read})
-    chosen = [pair for pair in read if split is None or pair[0].split == split]
+    splits = sorted({question.split for question in read.rows})
+    chosen = [question for question in read.rows if split is None or question.split == split]
     if not chosen:
         raise SqlbergError(
             f"{source} holds no question of split {split!r}; it has {', '.join(map(repr, splits))}"
@@ -104,57 +105,75 @@ def load_dataset(
     chosen = chosen[offset : None if limit is None else offset + limit]
     if not chosen:
         raise SqlbergError("no question is left after offset and limit: lower the offset or raise the limit")
-    return Dataset(
-        folder=folder,
-        questions=tuple(question for question, _ in chosen),
-        bad_lines=tuple(bad),
-        digest=hashlib.sha256(content).hexdigest()[:16],
-        paths={question.db_id: path for question, path in chosen},
-    )
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    paths = {question.db_id: files.path(question.db_id) for question in chosen}
+    return Dataset(folder, tuple(chosen), read.bad, digest, paths)
 
 
-def _read(content: bytes, folder: Path) -> tuple[list[tuple[Question, Path]], list[BadLine]]:
-    questions: list[tuple[Question, Path]] = []
-    bad: list[BadLine] = []
+def dataset_of(questions: Sequence[Question], path: Callable[[str], Path]) -> Dataset:
+    """A dataset of questions at hand; path: of each database, by its db_id."""
+    content = json.dumps([one.model_dump(mode="json") for one in questions])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    paths = {one.db_id: path(one.db_id) for one in questions}
+    return Dataset(Path(), tuple(questions), digest=digest, paths=paths)
+
+
+def read_questions(
+    file: str | Path,
+    *,
+    db_id: str | None = None,
+    databases: DatabaseFiles | None = None,
+    gold: bool = True,
+) -> Read[Question]:
+    """The questions of a JSONL or Parquet file, and the lines set aside: those that are no question, use an
+    id that was used before, or name a database that is not there.
+
+    db_id: all of them are over this database, whatever they say. databases: where theirs must be. gold: each
+    says its SQL (null: it has none); otherwise it may be silent about it. Raises `SqlbergError` where the
+    file cannot be read.
+    """
     seen: set[str] = set()
-    paths: dict[str, Path | None] = {}
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            question = _question(line, number)
-        except (ValidationError, ValueError, RecursionError) as error:
-            bad.append(BadLine(number, reason(error)))
-            continue
-        if question.db_id not in paths:
-            paths[question.db_id] = _database_path(folder, question.db_id)
-        path = paths[question.db_id]
+
+    def make(row: Mapping[str, Any], number: int) -> Question:
+        about = dict(row) if gold else {"sql": None, **row}
+        question = _question(about if db_id is None else about | {"db_id": db_id}, number)
+        if databases is not None:
+            databases.path(question.db_id)
+        if question.id in seen:
+            raise ValueError(f"id {question.id!r} was used before")
+        seen.add(question.id)
+        return question
+
+    return read_rows(file, make)
+
+
+class DatabaseFiles:
+    """The databases of a folder by db_id, each looked for once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / DATABASES
+        self._known: dict[str, Path | None] = {}
+
+    def path(self, db_id: str) -> Path:
+        """The file of one. Raises ValueError where there is none."""
+        if db_id not in self._known:
+            endings = (ending for endings in _ENDINGS.values() for ending in endings)
+            paths = (self._folder / f"{db_id}{ending}" for ending in endings)
+            self._known[db_id] = next((path for path in paths if path.is_file()), None)
+        path = self._known[db_id]
         if path is None:
-            bad.append(BadLine(number, f"there is no database {question.db_id!r} in {DATABASES}/"))
-        elif question.id in seen:
-            bad.append(BadLine(number, f"id {question.id!r} was used before"))
-        else:
-            seen.add(question.id)
-            questions.append((question, path))
-    return questions, bad
+            raise ValueError(f"there is no database {db_id!r} in {DATABASES}/")
+        return path
 
 
-def _question(line: bytes, number: int) -> Question:
-    content = json.loads(line.decode("utf-8"))
-    if isinstance(content, dict) and content.get("earlier"):
+def _question(row: Mapping[str, Any], number: int) -> Question:
+    if row.get("earlier"):
         raise ValueError("a follow-up; only questions that stand alone are asked")
-    question = Question.model_validate(content)
+    question = Question.model_validate(row)
     changes: dict[str, str | None] = {}
     if not question.id:
         changes["id"] = f"line-{number}"
     if question.difficulty is None and question.sql is not None:
         changes["difficulty"] = difficulty(question.sql)
     return question.model_copy(update=changes) if changes else question
-
-
-def _database_path(folder: Path, db_id: str) -> Path | None:
-    for ending in (ending for endings in _ENDINGS.values() for ending in endings):
-        path = folder / DATABASES / f"{db_id}{ending}"
-        if path.is_file():
-            return path
-    return None

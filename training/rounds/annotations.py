@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, Field
 
 from ..course import work_through
-from ..journal import Finished, Journal
+from ..journal import Finished, Journal, write_json
 from ..preferences import Message, Preference
 from .candidates import Sampled
 
@@ -132,6 +133,24 @@ def preferences_of(
     return preferences
 
 
+def agreements(annotated: Sequence[Annotated]) -> list[bool]:
+    """For each preference over which the implicit reward and the execution evidence both have a say: whether
+    they favour the same answer.
+    """
+    from ...agents.annotation.annotators import EXECUTION
+
+    found = []
+    for said in annotated:
+        if said.verdict != "preferred":
+            continue
+        better, worse = said.evidence[said.chosen], said.evidence[said.rejected]
+        data = sum(weight * (better[name] - worse[name]) for name, weight in EXECUTION.items())
+        reward = better["reward"] - worse["reward"]
+        if data and reward:
+            found.append((data > 0) == (reward > 0))
+    return found
+
+
 def seed_evidence(
     seeds: Sequence[Preference],
     open_database: Callable[[str], Database],
@@ -149,6 +168,20 @@ def seed_evidence(
                 pairs.append((better, worse))
                 advance()
     return pairs
+
+
+def combined_weights(
+    seeds: Sequence[Preference],
+    open_database: Callable[[str], Database],
+    file: Path,
+    advance: Callable[[int], None] = lambda done: None,
+) -> dict[str, float]:
+    """The weights of the `combined` annotator, fitted to the seed preferences once and kept in a file."""
+    if not file.exists():
+        from ...agents.annotation.annotators import fit_weights
+
+        write_json(file, fit_weights(seed_evidence(seeds, open_database, lambda: advance(1))))
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def sql_of(response: Sequence[Message]) -> str:

@@ -24,14 +24,12 @@ class Follower:
     tail: float = 0.0
 
 
-def follow(objective: str, margins: Sequence[float], beta: float, follower: Follower) -> WorstCase | None:
-    """The worst case for pairs with these margins h, or None where the objective knows no follower.
+def follow(objective: str, margins: Sequence[float], beta: float, follower: Follower) -> WorstCase:
+    """The worst case for pairs with these margins h; objective: one of `SPACES`.
 
     The gaps are beta h, or their sigmoids (see training/follower.py).
     """
-    space = SPACES.get(objective)
-    if space is None or follower.epsilon <= 0:
-        return None
+    space = SPACES[objective]
     gaps: Floats = beta * np.asarray(margins, dtype=np.float64)
     if space == "sigmoid":
         gaps = 1 / (1 + np.exp(-gaps))

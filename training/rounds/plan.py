@@ -18,8 +18,8 @@ class Plan:
     method: one of `training.losses.OBJECTIVES`. annotator: one of `agents.annotation.annotators.NAMES`.
     candidates: of each question. reference: what the margins of a round are measured against: "base" (π_SFT)
     or "start" (π_{t-1}). cumulative: a round trains on the pairs of all rounds and the seed, not on its own
-    alone. training: of each round; its objective, reference and seed are set by this plan, and `seed_epochs`
-    are those of round 0.
+    alone. aligned: models whose scores PoFT weighs by. training: of each round; its objective, reference and
+    seed are set by this plan, and `seed_epochs` are those of round 0.
     """
 
     method: str = "ssapo"
@@ -30,6 +30,7 @@ class Plan:
     reference: Reference = "base"
     cumulative: bool = True
     follower: Follower = field(default_factory=Follower)
+    aligned: tuple[str, ...] = ()
     seed_epochs: int = 3
     rank: int = 16
     training: Settings = field(default_factory=Settings)
@@ -45,7 +46,9 @@ class Round:
     unreadable: pairs that the policy has no words for, set aside. moved: the share of pairs that the follower
     shifted. told_apart: annotations of which one answer is right and the other wrong, where gold is known;
     true: those of them that chose the right one. measured: on held-out questions, against the adapter in use;
-    kept: the gate let it through.
+    kept: the gate let it through. chosen_tokens, rejected_tokens: of a response, on average. judged_twice:
+    annotations over which the implicit reward and the execution evidence each have a say; agreed: those where
+    both favour the same answer.
     """
 
     number: int
@@ -55,6 +58,10 @@ class Round:
     pairs: int
     unreadable: int
     moved: float = 0.0
+    chosen_tokens: float = 0.0
+    rejected_tokens: float = 0.0
+    judged_twice: int = 0
+    agreed: int = 0
     told_apart: int = 0
     true: int = 0
     measured: Measured | None = None
@@ -71,9 +78,11 @@ class Improved:
 
 
 class Progress:
-    """What a run tells while it goes on; every method may be overridden."""
+    """What a run tells while it goes on; every method may be overridden. round: that it is in, if any."""
 
-    def stage(self, round: int, name: str, items: int) -> None:
+    round: int | None = None
+
+    def stage(self, name: str, items: int) -> None:
         """A stage begins."""
 
     def advance(self, items: int) -> None:

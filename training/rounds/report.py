@@ -6,20 +6,19 @@ Read from the run folder alone: `report.json`, the log of each round's training,
 from __future__ import annotations
 
 import html
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import SqlbergError
+from ..curves import CHOSEN, OTHER, REJECTED, curves, picture, rows_of
 from ..evaluation.intervals import wilson
-from ..rows import read_rows
 from ..trainer import LOG
+from .learning import MOVES, PREFERENCES
 
 HTML = "report.html"
-CHOSEN, REJECTED, OTHER = "#1b6ca8", "#c8553d", "#7a7a7a"
-"""Told apart by people who see no red, too."""
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:#222;
 background:#fff}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .8rem;text-align:right;
@@ -38,26 +37,29 @@ def write_report(folder: Path) -> Path:
     except (OSError, ValueError) as error:
         raise SqlbergError(f"{folder} holds no report.json: name the folder of a run") from error
     rounds: list[Row] = told["rounds"]
-    logs = {one["number"]: _log(folder / f"round-{one['number']}" / "train" / LOG) for one in rounds}
+    logs = {one["number"]: rows_of(folder / f"round-{one['number']}" / "train" / LOG) for one in rounds}
     parts = [
         f"<h1>Improvement of {_text(told['learner'])}</h1>",
         f"<p>{_text(_summary(told))}</p>",
         _table(rounds),
     ]
     if any(one["measured"] for one in rounds):
-        parts += ["<h2>Right on held-out questions</h2>", _picture(lambda axes: _held_out(axes, rounds), 7)]
-    parts += ["<h2>Annotations</h2>", _picture(lambda axes: _verdicts(axes, rounds), 7)]
+        parts += ["<h2>Right on held-out questions</h2>", picture(lambda axes: _held_out(axes, rounds), 7)]
+    parts += ["<h2>Annotations</h2>", picture(lambda axes: _verdicts(axes, rounds), 7)]
     for number, log in logs.items():
         if log:
-            parts += [f"<h2>Training, round {number}</h2>", _curves(log)]
-    parts += ["<h2>Gaps of the pairs</h2>", _picture(lambda axes: _gaps(axes, folder, rounds), 7)]
+            parts += [f"<h2>Training, round {number}</h2>", curves(log)]
+        moves = rows_of(folder / f"round-{number}" / MOVES)
+        if moves:
+            parts += [f"<h3>The follower, round {number}</h3>", picture(partial(_moves, moves=moves), 7)]
+    parts += ["<h2>Margins of the annotations</h2>", picture(lambda axes: _margins(axes, folder, rounds), 7)]
     parts += ["<h2>Settings</h2>", f"<pre>{_text(json.dumps(told['plan'], indent=1))}</pre>"]
     head = f"<meta charset=utf-8><title>sqlberg improve</title><style>{STYLE}</style>"
     page = f"<!doctype html><html lang=en>{head}"
     file = folder / HTML
-    partial = file.with_suffix(".partial")
-    partial.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
-    partial.replace(file)
+    unfinished = file.with_suffix(".partial")
+    unfinished.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
+    unfinished.replace(file)
     return file
 
 
@@ -71,13 +73,15 @@ def _summary(told: Row) -> str:
 
 def _table(rounds: Sequence[Row]) -> str:
     heads = (
-        "round", "questions", "preferred", "ties", "abstained", "true, %", "pairs", "moved, %", "held out",
-        "before, %", "after, %", "gate",
+        "round", "questions", "preferred", "ties", "abstained", "agreed, %", "true, %", "pairs", "tokens",
+        "moved, %", "held out", "before, %", "after, %", "gate",
     )  # fmt: skip
     rows = []
     for one in rounds:
         verdicts, measured = one["verdicts"], one["measured"]
         true = f"{100 * one['true'] / one['told_apart']:.1f}" if one["told_apart"] else ""
+        agreed = f"{100 * one['agreed'] / one['judged_twice']:.1f}" if one["judged_twice"] else ""
+        tokens = " / ".join(f"{one[side + '_tokens']:.0f}" for side in ("chosen", "rejected"))
         figures = ("", "", "")
         if measured:
             figures = (
@@ -88,7 +92,8 @@ def _table(rounds: Sequence[Row]) -> str:
         rows.append(
             (
                 one["number"], one["questions"], verdicts.get("preferred", 0), verdicts.get("tie", 0),
-                verdicts.get("abstained", 0), true, one["pairs"], f"{100 * one['moved']:.1f}", *figures,
+                verdicts.get("abstained", 0), agreed, true, one["pairs"], tokens, f"{100 * one['moved']:.1f}",
+                *figures,
                 ("kept: " if one["kept"] else "not kept: ") + one["reason"],
             )
         )  # fmt: skip
@@ -130,15 +135,12 @@ def _verdicts(axes: Any, rounds: Sequence[Row]) -> None:
         axes.legend()
 
 
-def _gaps(axes: Any, folder: Path, rounds: Sequence[Row]) -> None:
+def _margins(axes: Any, folder: Path, rounds: Sequence[Row]) -> None:
     """How sure the annotations are, by round."""
     for one in rounds:
-        file = folder / f"round-{one['number']}" / "preferences.jsonl"
-        if not file.exists():
-            continue
         margins = [
             float(row["margin"])
-            for row in read_rows(file, dict).rows
+            for row in rows_of(folder / f"round-{one['number']}" / PREFERENCES)
             if row.get("margin") is not None and row.get("source") != "person"
         ]
         if margins:
@@ -148,42 +150,13 @@ def _gaps(axes: Any, folder: Path, rounds: Sequence[Row]) -> None:
         axes.legend()
 
 
-def _curves(log: Sequence[Row]) -> str:
-    """What training showed, step by step."""
-    steps = [row["step"] for row in log]
-
-    def draw(axes: Any) -> None:
-        loss, levels, margins = axes
-        loss.plot(steps, [row["loss"] for row in log], color=OTHER)
-        loss.set(title="loss", xlabel="step")
-        for key, colour in (("chosen", CHOSEN), ("rejected", REJECTED)):
-            levels.plot(steps, [row[key] for row in log], color=colour, label=key)
-        levels.set(title="log-probability of a token", xlabel="step")
-        levels.legend()
-        margins.plot(steps, [row["margin"] for row in log], color=CHOSEN)
-        margins.set(title="margin; right, % (grey)", xlabel="step")
-        shares = margins.twinx()
-        shares.plot(steps, [100 * row["accuracy"] for row in log], color=OTHER, alpha=0.5)
-        shares.set_ylim(0, 105)
-
-    return _picture(draw, 12, columns=3)
-
-
-def _picture(draw: Callable[[Any], None], width: float, columns: int = 1) -> str:
-    """What `draw` draws, as SVG."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, 3.2), layout="constrained")
-    FigureCanvasSVG(figure)
-    draw(figure.subplots(1, columns))
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def _log(file: Path) -> list[Row]:
-    return list(read_rows(file, dict).rows) if file.exists() else []
+def _moves(axes: Any, moves: Sequence[Row]) -> None:
+    """The gaps of a round's pairs as training began, and whom the follower moved."""
+    stayed = [row["gap"] for row in moves if row["moved"] < 0.5]
+    moved = [row["gap"] for row in moves if row["moved"] >= 0.5]
+    axes.hist([stayed, moved], bins=30, stacked=True, color=[CHOSEN, REJECTED], label=["stayed", "moved"])
+    axes.set(xlabel="gap of the pair as training began", ylabel="pairs")
+    axes.legend()
 
 
 def _text(text: str) -> str:

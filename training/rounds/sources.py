@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import SqlbergError
-from ..evaluation.dataset import DATABASES, QUESTIONS, Dataset, Question, load_dataset
-from ..rows import BadLine, read_rows, write_rows
+from ..evaluation.dataset import (
+    QUESTIONS,
+    DatabaseFiles,
+    Dataset,
+    Question,
+    dataset_of,
+    load_dataset,
+    read_questions,
+)
+from ..rows import BadLine, write_rows
 
 if TYPE_CHECKING:
     from ...tools.database import Database
@@ -46,81 +53,70 @@ def source_of(
     """What to work on.
 
     place: a database, or a folder with questions.jsonl and databases/ (its train split is asked and its dev
-    split held out, unless files say otherwise). questions, held_out: JSONL with question, and sql where it is
-    known. Without questions, some are made up over the database, and part of them held out; they are kept in
-    `folder`. Raises `SqlbergError`.
+    split held out, unless files say otherwise). questions, held_out: JSONL or Parquet with question, and sql
+    where it is known. Without questions, some are made up over the database, and part of them held out; they
+    are kept in `folder`. Raises `SqlbergError`.
     """
+    aside: list[tuple[str, BadLine]] = []
+    many = _files(place)
+    name = Path(place).stem
+    opened = opener(place, policy=policy, embedder=embedder)
+
+    def path(db_id: str) -> Path:
+        return many.path(db_id) if many else Path(place)
+
+    def read(file: Path, gold: bool) -> tuple[Question, ...]:
+        found = read_questions(file, db_id=None if many else name, databases=many, gold=gold)
+        aside.extend((file.name, bad) for bad in found.bad)
+        if not found.rows:
+            wanted = "question and sql" if gold else "question (and sql, where it is known)"
+            raise SqlbergError(f"{file} holds no valid question: a line is JSON with {wanted}")
+        return found.rows
+
+    measured: tuple[Question, ...] = ()
+    if questions is not None:
+        asked = read(questions, gold=False)
+    elif many:
+        asked = load_dataset(place, split="train").questions
+    else:
+        asked, measured = _made_up(opened, name, folder, made_up, seed)
+    if held_out is not None:
+        measured = read(held_out, gold=True)
+    elif many:
+        measured = _split(place, "dev")
+    return Source(asked, dataset_of(measured, path) if measured else None, opened, tuple(aside))
+
+
+def opener(
+    place: str, *, policy: AccessPolicy | None = None, embedder: str = "embedded"
+) -> Callable[[str], Database]:
+    """Opens databases by their db_id: the one at `place`, or those of the folder. Raises `SqlbergError`."""
     from ...agents.opening import find_embedder
     from ...tools.database import open_database
 
+    many = _files(place)
     finder = find_embedder(embedder)
-    aside: list[tuple[str, BadLine]] = []
-
-    def read(file: Path, name: str) -> tuple[Question, ...]:
-        found = read_rows(file, lambda row: _question(row, name))
-        aside.extend((file.name, bad) for bad in found.bad)
-        if not found.rows:
-            raise SqlbergError(f"{file} holds no valid question: a line is JSON with question (and sql)")
-        numbered = [
-            one if one.id else one.model_copy(update={"id": f"{file.stem}-{n}"})
-            for n, one in enumerate(found.rows)
-        ]
-        return tuple({one.id: one for one in numbered}.values())
-
-    if (Path(place) / QUESTIONS).is_file():
-        many = Path(place)
-        asked = read(questions, "") if questions else load_dataset(many, split="train").questions
-        kept = _held_out(read(held_out, ""), many) if held_out else _split(many, "dev")
-        return Source(
-            asked, kept, lambda db_id: open_database(_path(many, db_id), embedder=finder), tuple(aside)
-        )
-    name = Path(place).stem
 
     def opened(db_id: str) -> Database:
-        return open_database(place, policy=policy, embedder=finder)
+        try:
+            found = many.path(db_id) if many else place
+        except ValueError as error:
+            raise SqlbergError(str(error)) from None
+        return open_database(found, policy=policy, embedder=finder)
 
-    if questions is None:
-        asked, measured = _made_up(opened, name, folder, made_up, seed)
-    else:
-        asked, measured = read(questions, name), ()
-    if held_out is not None:
-        measured = read(held_out, name)
-    path = {name: Path(place)}
-    kept = Dataset(Path(), measured, digest=_digest(measured), paths=path) if measured else None
-    return Source(asked, kept, opened, tuple(aside))
+    return opened
 
 
-def _question(row: Mapping[str, Any], name: str) -> Question:
-    """One line; with a name, it is of the one database."""
-    about: dict[str, Any] = {"sql": None, **row}
-    return Question.model_validate(about | ({"db_id": name} if name else {}))
+def _files(place: str) -> DatabaseFiles | None:
+    """The databases of a folder of questions; None for one database."""
+    return DatabaseFiles(Path(place)) if (Path(place) / QUESTIONS).is_file() else None
 
 
-def _held_out(questions: tuple[Question, ...], folder: Path) -> Dataset:
-    paths = {one.db_id: _path(folder, one.db_id) for one in questions}
-    return Dataset(folder, questions, digest=_digest(questions), paths=paths)
-
-
-def _split(folder: Path, split: str) -> Dataset | None:
+def _split(folder: str, split: str) -> tuple[Question, ...]:
     try:
-        return load_dataset(folder, split=split)
+        return load_dataset(folder, split=split).questions
     except SqlbergError:
-        return None  # the folder has no such split: then nothing is held out
-
-
-def _path(folder: Path, db_id: str) -> Path:
-    for ending in (".sqlite", ".db", ".sqlite3", ".duckdb"):
-        path = folder / DATABASES / f"{db_id}{ending}"
-        if path.is_file():
-            return path
-    raise SqlbergError(f"there is no database {db_id!r} in {folder / DATABASES}")
-
-
-def _digest(questions: tuple[Question, ...]) -> str:
-    import hashlib
-
-    content = json.dumps([one.model_dump(mode="json") for one in questions])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return ()  # the folder has no such split: then nothing is held out
 
 
 def _made_up(
@@ -138,7 +134,7 @@ def _made_up(
             for n, m in enumerate(made)
         ]
         write_rows(file, rows)
-    questions = read_rows(file, lambda row: _question(row, name)).rows
+    questions = read_questions(file, db_id=name).rows
     if len(questions) < 2:
         raise SqlbergError(f"no questions could be made up over {name}: give some with --questions")
     held = max(1, round(HELD_OUT_SHARE * len(questions)))

@@ -1,0 +1,181 @@
+"""The commands that learn, as a person calls them: each stage by itself, the whole, and the way back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlberg.agents.annotation.annotators import NAMES
+from sqlberg.models.in_use import adapter_in_use, put_to_use
+from sqlberg.training.active.selectors import SELECTORS
+from sqlberg.training.losses import OBJECTIVES
+from sqlberg.ui.cli import app
+from sqlberg.ui.learning_options import AnnotatorName, MethodName, SelectorName
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("peft", reason="training needs the train extra")
+ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
+
+
+def sqlberg(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def done(*arguments: object) -> dict:
+    result = sqlberg(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("asked") / "asked.jsonl"
+    lines = [json.dumps({"question": text}) for text in ASKED]
+    file.write_text("\n".join([*lines, "no question", ""]))
+    return file
+
+
+@pytest.fixture(scope="module")
+def sampled(shop: Path, asked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("candidates")
+    told = done("candidates", shop, "-q", asked, "-o", folder, "--embedder", "none")
+    assert (told["questions"], told["several"], told["failed"]) == (3, 3, 0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def annotated(shop: Path, sampled: Path) -> Path:
+    told = done("annotate", shop, sampled, "--annotator", "execution", "--embedder", "none")
+    assert told["preferred"] + told["tie"] + told["abstained"] == 3
+    assert told["preferred"] > 0
+    return Path(told["file"])
+
+
+@pytest.fixture(scope="module")
+def trained(annotated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    told = done("train", annotated, "-o", tmp_path_factory.mktemp("trained"), "--rank", 4, "--rate", "1e-3")
+    assert (told["pairs"] > 0, told["unreadable"]) == (True, 0)
+    return Path(told["adapter"])
+
+
+def test_the_options_name_what_there_is():
+    assert set(MethodName.__args__) == set(OBJECTIVES)
+    assert AnnotatorName.__args__ == NAMES
+    assert set(SelectorName.__args__) == set(SELECTORS)
+
+
+def test_stages_lead_from_questions_to_an_adapter_that_answers(shop: Path, trained: Path):
+    assert (trained.parent.parent / "curves.svg").read_text().startswith("<svg")
+    told = done("ask", shop, ASKED[0], "-m", f"embedded+{trained}", "--embedder", "none")
+    assert "Chile" in told["sql"]
+
+
+def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):
+    none = sqlberg("annotate", shop, sampled, "--annotator", "implicit")
+    assert (none.exit_code, "name MODEL+ADAPTER" in none.stderr) == (1, True)
+    plain = sqlberg("annotate", shop, sampled, "--annotator", "implicit", "-m", "embedded", "-o", tmp_path)
+    assert (plain.exit_code, "has no adapter" in plain.stderr) == (1, True)
+    told = done(
+        "annotate",
+        shop,
+        sampled,
+        "--annotator",
+        "implicit",
+        "-m",
+        f"embedded+{trained}",
+        "-o",
+        tmp_path / "b",
+    )
+    assert told["preferred"] + told["tie"] + told["abstained"] == 3
+
+
+@pytest.mark.parametrize("method", ["ssapo", "epa", "poft", "sft"])
+def test_every_kind_of_objective_trains_from_the_same_file(annotated: Path, method: str, tmp_path: Path):
+    aligned = ("--aligned", "embedded") if method == "poft" else ()
+    told = done("train", annotated, "--method", method, "-o", tmp_path, "--rank", 2, *aligned)
+    assert Path(told["adapter"]).is_dir()
+
+
+def test_an_improvement_run_is_used_by_its_folder_and_rolled_back(
+    shop: Path, asked: Path, trained: Path, tmp_path: Path
+):
+    told = done(
+        "improve", shop, "-q", asked, "-o", tmp_path, "--rounds", 1, "--rank", 2, "--embedder", "none"
+    )
+    assert told["adapter"] is None  # nothing was held out to tell
+    put_to_use(tmp_path, trained)
+    assert "Chile" in done("ask", shop, ASKED[0], "-m", f"embedded+{tmp_path}")["sql"]
+    assert adapter_in_use(tmp_path).resolve() == trained.resolve()
+    assert done("rollback", tmp_path) == {"adapter": ""}
+    assert adapter_in_use(tmp_path) is None
+    assert "Chile" in done("ask", shop, ASKED[0], "-m", f"embedded+{tmp_path}")["sql"]
+    again = sqlberg("rollback", tmp_path)
+    assert (again.exit_code, "nothing was in use" in again.stderr) == (1, True)
+
+
+def test_questions_worth_a_label_are_written_with_their_ids(shop: Path, asked: Path, tmp_path: Path):
+    pytest.importorskip("sklearn", reason="active learning needs the train extra")
+    file = tmp_path / "label.jsonl"
+    options = ("-n", 2, "-o", file, "--run", tmp_path, "--embedder", "none")
+    result = sqlberg("select", shop, "-q", asked, *options)
+    assert result.exit_code == 0, result.output
+    assert "asked.jsonl line 4 set aside" in result.stderr
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len({row["id"] for row in rows}) == 2
+    assert all(row["question"] in ASKED for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "holds no valid preference, it is empty"),
+        ('{"chosen": "a"}\n', "chosen and rejected"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_preference_file_without_preferences_is_one_line(tmp_path: Path, content: str | None, said: str):
+    file = tmp_path / "pairs.jsonl"
+    if content is not None:
+        file.write_text(content)
+    result = sqlberg("train", file, "-o", tmp_path / "run")
+    assert (result.exit_code, said in result.stderr) == (1, True)
+    assert "Traceback" not in result.output
+
+
+def test_what_cannot_be_trained_or_used_is_one_line_each(
+    shop: Path, annotated: Path, trained: Path, tmp_path: Path
+):
+    cases = {
+        ("train", annotated, "-m", "vllm:base", "-o", tmp_path / "a"): "cannot be trained here",
+        ("train", annotated, "--method", "poft", "-o", tmp_path / "b"): "name at least one",
+        ("train", annotated, "--method", "ssapo", "--reference", "start", "-o", tmp_path / "c"): "use the",
+        ("train", annotated, "--adapter", tmp_path, "-o", tmp_path / "d"): "is no adapter",
+        ("rollback", tmp_path): "is no run folder",
+        ("annotate", shop, tmp_path / "none"): "cannot read",
+        ("candidates", tmp_path / "gone.sqlite", "-q", annotated): "holds no valid question",
+        ("improve", tmp_path / "gone.sqlite", "-o", tmp_path / "e"): "gone.sqlite",
+        ("select", shop, "--by", "luck"): "is not one of",
+    }
+    for arguments, said in cases.items():
+        result = sqlberg(*arguments)
+        assert result.exit_code in (1, 2), arguments
+        assert said in " ".join(result.stderr.split()), (arguments, result.stderr)
+
+
+@pytest.mark.parametrize("room", [300, 20_000])
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(annotated: Path, tmp_path: Path, room: int):
+    """The limit stands for a disk: no file may be larger than `room` bytes."""
+    command = ["train", str(annotated), "-o", str(tmp_path), "--rank", "4", "--epochs", "2"]
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
+        "from sqlberg.ui.cli import main; main()"
+    )
+    full = subprocess.run([sys.executable, "-c", limited, *command], capture_output=True, text=True)
+    assert full.returncode == 1
+    assert "make room" in full.stderr.splitlines()[-1]
+    assert "Traceback" not in full.stderr
+    assert sqlberg(*command).exit_code == 0

@@ -1,0 +1,153 @@
+"""From preferences to an adapter: what a round trains, and `sqlberg train` by itself.
+
+    pairs → encoded → (follower, aligned scores) → trained → adapter
+
+Pairs that the policy has no words for are set aside, with the reason. The follower moves once, before the
+training: its gaps are the policy's as it begins, against the model without an adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from ...errors import SqlbergError
+from ..aligned import aligned_scores
+from ..formats import to_sqlberg
+from ..losses import NEEDS_ALIGNED, NEEDS_WEAK
+from ..policies import Encoded, Policy, Reference
+from ..preferences import Messages, Preference
+from ..reference import Logprobs, reference_logprobs
+from ..rows import write_rows
+from ..trainer import Settings, train
+from .game import SPACES, Follower, follow
+from .negatives import weak_negatives
+from .plan import Progress
+
+PREFERENCES, SET_ASIDE, MOVES = "preferences.jsonl", "set_aside.jsonl", "follower.jsonl"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """adapter: its folder. pairs: given; unreadable: of these, set aside; moved: the share of pairs that the
+    follower shifted. chosen_tokens, rejected_tokens: that a response has of the policy's own, on average.
+    """
+
+    adapter: Path
+    pairs: int
+    unreadable: int
+    moved: float
+    chosen_tokens: float
+    rejected_tokens: float
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What goes on beside the trainer. follower: of the objectives that have one. aligned: models whose
+    scores PoFT weighs by, as their references. references: where log-probabilities of references lie.
+    """
+
+    references: Path
+    follower: Follower = field(default_factory=Follower)
+    aligned: Sequence[str] = ()
+
+
+def learn(
+    policy: Policy,
+    pairs: Sequence[Preference],
+    settings: Settings,
+    place: Path,
+    about: Learning,
+    progress: Progress,
+) -> Learned:
+    """Train the policy on preferences; all that comes of it lies in `place`. Raises `SqlbergError`."""
+    plays = settings.objective in SPACES and about.follower.epsilon > 0
+    if plays and settings.reference != "base":
+        raise SqlbergError(
+            f"{settings.objective} measures its gaps against the model without an adapter: use the "
+            "reference base, or an epsilon of 0"
+        )
+    if settings.objective in NEEDS_ALIGNED and not about.aligned:
+        raise SqlbergError(f"{settings.objective} weighs by aligned models: name at least one")
+    weak = weak_negatives(pairs) if settings.objective in NEEDS_WEAK else [[]] * len(pairs)
+    rows: list[Encoded] = []
+    read: list[Preference] = []
+    aside: list[dict[str, str]] = []
+    for pair, others in zip(pairs, weak, strict=True):
+        try:
+            rows.append(_encoded(policy, pair, others))
+            read.append(pair)
+        except SqlbergError as error:
+            aside.append({"id": pair.id, "reason": str(error)})
+    write_rows(place / PREFERENCES, map(to_sqlberg, pairs))
+    write_rows(place / SET_ASIDE, aside)
+    if pairs and not rows:
+        raise SqlbergError(f"the model can read none of the preferences; the first: {aside[0]['reason']}")
+    extras: dict[str, Sequence[float]] = {}
+    moved = 0.0
+    if plays and rows:
+        progress.stage("follower", 2 * len(rows))
+        start, base = (logprobs(policy, rows, kind, about, settings, progress) for kind in ("start", "base"))
+        worst = follow(settings.objective, _margins(rows, start, base), settings.options.beta, about.follower)
+        extras = {"moved": worst.moved.tolist(), "shift": worst.shifts.tolist()}
+        moved = float(worst.moved.mean())
+        told = zip(read, worst.gaps.tolist(), extras["moved"], strict=True)
+        write_rows(place / MOVES, ({"id": pair.id, "gap": gap, "moved": share} for pair, gap, share in told))
+    if settings.objective in NEEDS_ALIGNED:
+        progress.stage("aligned models", len(about.aligned) * len(read))
+        extras["aligned"] = aligned_scores(about.aligned, read, about.references, progress.advance)
+    progress.stage("training", -(-len(rows) // settings.batch) * settings.epochs)
+    adapter = train(
+        policy,
+        rows,
+        settings,
+        place / "train",
+        extras=extras,
+        tell=progress.step,
+        references=about.references,
+    )
+    chosen, rejected = (fmean(row.own_tokens[side] for row in rows) for side in (0, 1))
+    return Learned(adapter, len(pairs), len(aside), moved, chosen, rejected)
+
+
+def logprobs(
+    policy: Policy,
+    rows: Sequence[Encoded],
+    kind: Reference,
+    about: Learning,
+    settings: Settings,
+    progress: Progress,
+) -> Logprobs:
+    """Log-probabilities of rows under the policy as it is ("start") or without its adapter ("base")."""
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(mixed_precision="bf16" if settings.half else "no")
+    policy.network.to(accelerator.device)
+    return reference_logprobs(policy, rows, kind, about.references, accelerator, advance=progress.advance)
+
+
+def _encoded(policy: Policy, pair: Preference, weak: Sequence[Messages]) -> Encoded:
+    """A pair with those of its weak negatives that the policy has words for."""
+    try:
+        return policy.encode(pair.prompt, [pair.chosen, pair.rejected, *weak], pair.tools)
+    except SqlbergError:
+        if not weak:
+            raise
+    readable = [other for other in weak if _reads(policy, pair, other)]
+    return policy.encode(pair.prompt, [pair.chosen, pair.rejected, *readable], pair.tools)
+
+
+def _reads(policy: Policy, pair: Preference, response: Messages) -> bool:
+    try:
+        policy.encode(pair.prompt, [response], pair.tools)
+    except SqlbergError:
+        return False
+    return True
+
+
+def _margins(rows: Sequence[Encoded], policy: Logprobs, reference: Logprobs) -> list[float]:
+    """h of each pair."""
+    gains = [[p - r for p, r in zip(policy[row.key], reference[row.key], strict=True)] for row in rows]
+    return [chosen - rejected for chosen, rejected, *_ in gains]

@@ -1,0 +1,103 @@
+"""`sqlberg annotate`: the annotator agent over candidates: which answer is better, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import SqlbergError
+from .console import out, plain_text, print_json, progress_bar
+from .learning_options import AnnotatorOption, JudgeOption, SeedsOption, SourceArgument
+from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
+from .running import judge_of, read_preference_file, shown, tell_bad_lines
+
+PREFERENCES = "preferences.jsonl"
+
+
+def annotate(
+    database: SourceArgument,
+    candidates: Annotated[
+        Path, typer.Argument(metavar="CANDIDATES", help="The run folder of `sqlberg candidates`.")
+    ],
+    annotator: AnnotatorOption = "combined",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="MODEL+ADAPTER whose implicit reward counts, against the model without it."
+        ),
+    ] = None,
+    judge: JudgeOption = None,
+    seed_preferences: SeedsOption = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder (default: CANDIDATES/ANNOTATOR).")
+    ] = None,
+    embedder: EmbedderOption = "embedded",
+    policy: PolicyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which of the candidates is better, with probability and reasons, a tie, or an abstention.
+
+    The second stage of `sqlberg improve`, by itself. annotations.jsonl is for people to read,
+    preferences.jsonl for `sqlberg train`. The same command goes on where it stopped.
+
+    Examples:
+
+      sqlberg annotate shop.duckdb runs/candidates/shop
+
+      sqlberg annotate shop.duckdb runs/candidates/shop --annotator judge --judge vllm:qwen
+    """
+    from ..agents.annotation.annotators import annotator as annotator_named
+    from ..training.formats import write_preferences
+    from ..training.rounds.annotations import ANNOTATIONS, annotate_all, combined_weights, preferences_of
+    from ..training.rounds.candidates import CANDIDATES, Sampled
+    from ..training.rounds.rewards import rewards_by
+    from ..training.rounds.sources import opener
+    from ..training.rows import read_rows
+
+    if annotator == "implicit" and model is None:
+        raise SqlbergError("the implicit annotator goes by a model's own reward: name MODEL+ADAPTER")
+    file = candidates / CANDIDATES if candidates.is_dir() else candidates
+    read = read_rows(file, lambda row, _: Sampled.model_validate(row))
+    tell_bad_lines((file.name, bad) for bad in read.bad)
+    if not read.rows:
+        raise SqlbergError(f"{file} holds no candidates: make some with `sqlberg candidates`")
+    folder = output or file.parent / annotator
+    open_database = opener(database, policy=read_policy(policy), embedder=embedder)
+    seeds = read_preference_file(seed_preferences)
+    with progress_bar("{task.description}") as bar:
+        progress = shown(bar)
+        rewards = rewards_by(model, read.rows, folder, progress) if model else {}
+        weights = None
+        if seeds and annotator == "combined":
+            progress.stage("evidence", len(seeds))
+            weights = combined_weights(seeds, open_database, folder / "weights.json", progress.advance)
+        progress.stage("annotations", len(read.rows))
+        annotated = annotate_all(
+            read.rows,
+            rewards,
+            annotator_named(annotator, weights),
+            folder,
+            open_database=open_database,
+            settings={"annotator": annotator, "weights": weights, "model": model, "judge": judge},
+            judge=judge_of(judge),
+            concurrency=concurrency,
+            finished=lambda row: progress.advance(1),
+        )
+    preferences = preferences_of(read.rows, annotated)
+    write_preferences(folder / PREFERENCES, preferences)
+    told = {
+        verdict: sum(row.verdict == verdict for row in annotated)
+        for verdict in ("preferred", "tie", "abstained")
+    }
+    if as_json:
+        print_json({**told, "annotations": str(folder / ANNOTATIONS), "file": str(folder / PREFERENCES)})
+        return
+    out().print(
+        plain_text(
+            f"{told['preferred']} preferences, {told['tie']} ties, {told['abstained']} abstentions. "
+            f"In {folder / PREFERENCES}"
+        )
+    )

@@ -1,0 +1,58 @@
+"""Options of the commands that learn, with their help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .options import finite
+
+# The registries that these name are not imported here: `--help` stays light.
+MethodName = Literal["ssapo", "ssapo-published", "dpo", "ipo", "spa", "epa", "sft", "poft"]
+AnnotatorName = Literal["implicit", "execution", "judge", "combined"]
+ReferenceName = Literal["base", "start"]
+SelectorName = Literal["vapal", "vapal-centres", "badge", "alps", "entropy", "farthest", "random"]
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATABASE", help="A database, or a folder with questions.jsonl and databases/."),
+]
+QuestionsOption = Annotated[
+    Path | None,
+    typer.Option("--questions", "-q", help="JSONL or Parquet of questions; without it, some are made up."),
+]
+SeedsOption = Annotated[
+    Path | None,
+    typer.Option("--seed-preferences", "-p", help="Preferences of people: JSONL or Parquet."),
+]
+AnnotatorOption = Annotated[
+    AnnotatorName, typer.Option(case_sensitive=False, help="Who says which answer is better.")
+]
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(help="Model that judges, for judge and combined (see `sqlberg models`)."),
+]
+LearnerOption = Annotated[
+    str, typer.Option("--model", "-m", help="What learns: embedded, or transformers:NAME_OR_PATH.")
+]
+MethodOption = Annotated[MethodName, typer.Option(case_sensitive=False, help="What training minimises.")]
+BetaOption = Annotated[float, typer.Option(min=1e-4, callback=finite, help="Tie to the reference.")]
+EpsilonOption = Annotated[
+    float, typer.Option(min=0.0, callback=finite, help="What the follower of ssapo may move (0: none).")
+]
+ReferenceOption = Annotated[
+    ReferenceName,
+    typer.Option(help="What margins are measured against: base (the model) or start (as training begins)."),
+]
+AlignedOption = Annotated[
+    list[str] | None,
+    typer.Option("--aligned", help="Model whose scores poft weighs by; may be given several times."),
+]
+SftOption = Annotated[
+    float, typer.Option(min=0.0, callback=finite, help="Weight of imitating what is chosen.")
+]
+RateOption = Annotated[float, typer.Option(min=1e-8, callback=finite, help="Learning rate.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Pairs of a step.")]
+RankOption = Annotated[int, typer.Option(min=1, max=256, help="Of the LoRA adapter.")]

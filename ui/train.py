@@ -1,0 +1,104 @@
+"""`sqlberg train`: preferences in, an adapter out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import out, plain_text, print_json, progress_bar
+from .learning_options import (
+    AlignedOption,
+    BatchOption,
+    BetaOption,
+    EpsilonOption,
+    LearnerOption,
+    MethodOption,
+    RankOption,
+    RateOption,
+    ReferenceOption,
+    SftOption,
+)
+from .options import JsonOption
+from .running import read_preference_file, shown
+
+
+def train(
+    preferences: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREFERENCES", help="JSONL or Parquet: sqlberg's own, TRL's or OpenAI's format."
+        ),
+    ],
+    model: LearnerOption = "embedded",
+    adapter: Annotated[
+        Path | None, typer.Option(help="Go on from this adapter; without, a new one is made.")
+    ] = None,
+    method: MethodOption = "dpo",
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/train/NAME).")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that each pair is read.")] = 1,
+    beta: BetaOption = 0.1,
+    epsilon: EpsilonOption = 0.01,
+    reference: ReferenceOption = "base",
+    aligned: AlignedOption = None,
+    sft: SftOption = 0.0,
+    rate: RateOption = 5e-5,
+    batch: BatchOption = 32,
+    rank: RankOption = 16,
+    seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train an adapter on preferences.
+
+    The third stage of `sqlberg improve`, by itself. Stopped at any step, the same command goes on with the
+    next one and gives the same losses. The run folder holds the adapter, log.jsonl and curves.svg. Several
+    processes: `accelerate launch -m sqlberg train …`.
+
+    Examples:
+
+      sqlberg train runs/candidates/shop/combined/preferences.jsonl
+
+      sqlberg train pairs.parquet --model transformers:Qwen/Qwen3-4B --method ssapo --out runs/qwen
+
+      sqlberg train pairs.jsonl --method poft --aligned transformers:A --aligned transformers:B
+    """
+    import torch
+
+    from ..training.curves import draw_curves
+    from ..training.losses import Options
+    from ..training.rounds.game import Follower
+    from ..training.rounds.learners import learner_of
+    from ..training.rounds.learning import Learning, learn
+    from ..training.trainer import LOG, Settings
+
+    settings = Settings(
+        objective=method,
+        options=Options(beta=beta),
+        reference=reference,
+        epochs=epochs,
+        sft=sft,
+        rate=rate,
+        batch=batch,
+        seed=seed,
+    )
+    learner = learner_of(model)
+    pairs = read_preference_file(preferences)
+    folder = output or Path("runs") / "train" / preferences.stem
+    torch.manual_seed(seed)
+    policy = learner.policy(adapter, rank)
+    about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()))
+    with progress_bar("{task.description}") as bar:
+        learned = learn(policy, pairs, settings, folder, about, shown(bar))
+    draw_curves(folder / "train" / LOG, folder / "curves.svg")
+    told = {"adapter": str(learned.adapter), "pairs": learned.pairs, "unreadable": learned.unreadable}
+    if as_json:
+        print_json(told)
+        return
+    console = out()
+    if learned.unreadable:
+        aside = folder / "set_aside.jsonl"
+        console.print(plain_text(f"{learned.unreadable} of {learned.pairs} pairs set aside, see {aside}"))
+    console.print(plain_text(f"Use it with --model {model}+{learned.adapter}"))
