@@ -34,18 +34,21 @@ EXECUTION: Weights = {
 }
 BETA = 0.1
 """Of the implicit reward, in `implicit` and, before it is fitted, in `combined`."""
+SURE_ENOUGH = 0.6
 NAMES = ("implicit", "execution", "judge", "combined")
 
 
 @dataclass(frozen=True)
 class Annotator:
     """Utilities as a weighted sum of `Evidence.features`. judged: a judge model is asked as well, and its
-    word weighs this much in log-odds (0: it is not asked).
+    word weighs this much in log-odds (0: it is not asked). sure_enough: below this probability it abstains;
+    that of `implicit` never does, as published.
     """
 
     name: str
     weights: Weights = field(default_factory=dict)
     judged: float = 0.0
+    sure_enough: float = SURE_ENOUGH
 
     def utility(self, evidence: Evidence) -> float:
         features = evidence.features()
@@ -63,7 +66,7 @@ def annotator(name: str, weights: Weights | None = None) -> Annotator:
     """The annotator of that name (`NAMES`). weights: fitted ones, for `combined`. Raises KeyError."""
     implicit = {"reward": BETA}
     return {
-        "implicit": Annotator("implicit", implicit),
+        "implicit": Annotator("implicit", implicit, sure_enough=0.5),
         "execution": Annotator("execution", EXECUTION),
         "judge": Annotator("judge", {}, judged=2.0),
         "combined": Annotator("combined", weights or {**EXECUTION, **implicit}, judged=1.0),

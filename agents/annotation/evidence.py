@@ -18,7 +18,6 @@ from ..results import is_empty, result_key
 
 if TYPE_CHECKING:
     from ...tools.database import Database
-    from ...tools.limits import Result
 
 MOST_COLUMNS_ASKED = 8
 
@@ -82,6 +81,18 @@ class Evidence:
         }
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What one statement gives by itself. in_order, in_any_order: digests of its rows ("" where it did not
+    run); ordered: it orders them.
+    """
+
+    evidence: Evidence
+    ordered: bool = False
+    in_order: str = ""
+    in_any_order: str = ""
+
+
 def gather(
     database: Database,
     question: str,
@@ -94,58 +105,61 @@ def gather(
 
     Raises only `QueryCancelled`: SQL that does not run is evidence.
     """
-    seen: dict[str, tuple[Evidence, Result | None, bool]] = {}
-    for candidate in candidates:
-        if candidate.sql not in seen:
-            seen[candidate.sql] = _look(database, question, candidate, limits, cancel)
-    looked = [seen[candidate.sql] for candidate in candidates]
-    results = [(result, ordered) for _, result, ordered in looked if result is not None]
-    ordered = all(is_ordered for _, is_ordered in results)
-    keys = [None if r is None else result_key(r.rows, ordered=ordered) for _, r, _ in looked]
-    groups = {key: number for number, key in enumerate(dict.fromkeys(key for key in keys if key))}
-    return [
-        replace(
-            evidence,
-            candidate=candidate,
-            group=groups[key] if key else -1,
-            share=keys.count(key) / len(candidates) if key else 0.0,
-        )
-        for candidate, (evidence, _, _), key in zip(candidates, looked, keys, strict=True)
-    ]
+    seen = {sql: look(database, question, sql, limits, cancel) for sql in {c.sql: None for c in candidates}}
+    return together(candidates, [seen[candidate.sql] for candidate in candidates])
 
 
-def _look(
+def look(
     database: Database,
     question: str,
-    candidate: Candidate,
-    limits: Limits | None,
-    cancel: threading.Event | None,
-) -> tuple[Evidence, Result | None, bool]:
-    """The evidence of one statement, its result, and whether it orders its rows."""
-    if not candidate.sql:
-        return Evidence(candidate), None, False
+    sql: str,
+    limits: Limits | None = None,
+    cancel: threading.Event | None = None,
+) -> Looked:
+    """Run one statement and look at what it rests on. Raises `QueryCancelled`."""
+    candidate = Candidate("", sql)
+    if not sql:
+        return Looked(Evidence(candidate))
     try:
-        result = database.execute(candidate.sql, limits=limits, cancel=cancel)
+        result = database.execute(sql, limits=limits, cancel=cancel)
+        grounds = grounds_of(database, sql, result, explain=True, cancel=cancel)
     except QueryCancelled:
         raise
     except SqlbergError as error:
-        return Evidence(candidate, error=str(error)), None, False
-    grounds = grounds_of(database, candidate.sql, result, explain=True, cancel=cancel)
-    doubts = grounds.doubts
+        return Looked(Evidence(candidate, error=str(error)))
     evidence = Evidence(
         candidate,
         rows=len(result.rows),
         columns=result.columns,
         cut=bool(result.cuts),
         empty=is_empty(result.rows),
-        missing_literals=doubts.missing_literals,
-        unknown_joins=doubts.unknown_joins,
-        inferred_joins=doubts.inferred_joins,
+        missing_literals=grounds.doubts.missing_literals,
+        unknown_joins=grounds.doubts.unknown_joins,
+        inferred_joins=grounds.doubts.inferred_joins,
         notes=grounds.notes,
         named=_named(question, result.columns),
         shown=render_result(result),
     )
-    return evidence, result, grounds.ordered
+    in_order, in_any_order = (result_key(result.rows, ordered=ordered) for ordered in (True, False))
+    return Looked(evidence, grounds.ordered, in_order, in_any_order)
+
+
+def together(candidates: Sequence[Candidate], looked: Sequence[Looked]) -> list[Evidence]:
+    """The evidence of candidates beside each other: who gives the same result. The order of rows counts where
+    all statements order them.
+    """
+    ordered = all(one.ordered for one in looked if one.in_order)
+    keys = [one.in_order if ordered else one.in_any_order for one in looked]
+    groups = {key: number for number, key in enumerate(dict.fromkeys(key for key in keys if key))}
+    return [
+        replace(
+            one.evidence,
+            candidate=candidate,
+            group=groups[key] if key else -1,
+            share=keys.count(key) / len(candidates) if key else 0.0,
+        )
+        for candidate, one, key in zip(candidates, looked, keys, strict=True)
+    ]
 
 
 def _named(question: str, columns: Sequence[str]) -> float:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from ...tools.database import Database
 
 Verdict = Literal["preferred", "tie", "abstained"]
-SURE_ENOUGH = 0.6
-"""Below this probability the annotator abstains."""
 SAME = 1e-9
 
 
@@ -71,13 +69,12 @@ def build_annotator_graph(
     annotator: Annotator,
     *,
     model: BaseChatModel | None = None,
-    sure_enough: float = SURE_ENOUGH,
     limits: Limits | None = None,
     cancel: threading.Event | None = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The compiled graph: {"question", "candidates"} in, {"annotation"} out.
 
-    model: the judge, for annotators that ask one. sure_enough: the least probability of a preference.
+    model: the judge, for annotators that ask one.
     """
 
     def gather_node(state: State) -> dict[str, Any]:
@@ -90,9 +87,7 @@ def build_annotator_graph(
         return {"judgement": judge(model, state["question"], better, worse)}
 
     def decide_node(state: State) -> dict[str, Any]:
-        decided = decide(
-            annotator, state["question"], state["evidence"], state.get("judgement"), sure_enough=sure_enough
-        )
+        decided = decide(annotator, state["question"], state["evidence"], state.get("judgement"))
         return {"annotation": decided}
 
     def after_gathering(state: State) -> str:
@@ -127,8 +122,6 @@ def decide(
     question: str,
     evidence: Sequence[Evidence],
     judgement: Judgement | None = None,
-    *,
-    sure_enough: float = SURE_ENOUGH,
 ) -> Annotation:
     """The annotation that the evidence gives."""
     told = {"question": question, "annotator": annotator.name, "evidence": tuple(evidence)}
@@ -148,8 +141,8 @@ def decide(
     told |= {"margin": margin, "probability": probability}
     if margin < SAME:
         return Annotation(verdict="tie", reasons=("nothing tells the candidates apart",), **told)
-    if probability < sure_enough:
-        reasons.insert(0, f"not sure enough: {probability:.2f} of {sure_enough:.2f} asked for")
+    if probability < annotator.sure_enough:
+        reasons.insert(0, f"not sure enough: {probability:.2f} of {annotator.sure_enough:.2f} asked for")
         return Annotation(verdict="abstained", reasons=tuple(reasons), **told)
     return Annotation(
         verdict="preferred",

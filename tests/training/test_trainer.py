@@ -191,6 +191,7 @@ def test_rows_of_unlike_many_responses_stand_side_by_side():
     assert reference.tolist() == [[-1.5, -2.5, -3.5], [-4.5, -5.5, 0], [-6.5, -6.5, 0]]
     assert tokens.tolist() == [[3, 4, 5], [6, 7, 0], [8, 8, 0]]
     policy.logsumexp(-1).sum().backward()
+    assert logprobs.grad is not None
     assert torch.isfinite(logprobs.grad).all()
 
 

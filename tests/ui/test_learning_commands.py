@@ -108,7 +108,7 @@ def test_an_improvement_run_is_used_by_its_folder_and_rolled_back(
     assert told["adapter"] is None  # nothing was held out to tell
     put_to_use(tmp_path, trained)
     assert "Chile" in done("ask", shop, ASKED[0], "-m", f"embedded+{tmp_path}")["sql"]
-    assert adapter_in_use(tmp_path).resolve() == trained.resolve()
+    assert str(adapter_in_use(tmp_path)).endswith("train/adapter")
     assert done("rollback", tmp_path) == {"adapter": ""}
     assert adapter_in_use(tmp_path) is None
     assert "Chile" in done("ask", shop, ASKED[0], "-m", f"embedded+{tmp_path}")["sql"]

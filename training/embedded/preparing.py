@@ -8,21 +8,18 @@ A later call makes what is missing. Nothing but the first is made over the held-
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from rich.progress import track
 
 from ...models.embedded.prompt import spoken
 from .batches import Example, readable
 from .judged import write_judged
 from .start import minilm_folder
 from .trajectories import read_examples, write_trajectories
+from .workers import Counts, in_processes
 
 HELD_OUT = 8
 """Train databases kept for checking, never trained on (chosen by the seed)."""
@@ -31,16 +28,13 @@ UNANSWERABLE_SHARE = 0.08
 JUDGED_QUESTIONS = {"trajectories": 32, "synthetic": 12}
 """Questions of each training database whose candidates are judged, of people and synthetic."""
 
-Counts = tuple[int, int]
-"""Trajectories written, and questions passed over."""
-
 
 def prepare(data: Path, folder: Path, workers: int = 2) -> Counts:
     """Write the trajectories of DATA's train questions, one file a database."""
     by_database = _people(data)
     missing = [db for db in by_database if not (folder / "trajectories" / f"{db}.jsonl").exists()]
     jobs = [partial(_teach, data, folder, db, by_database[db]) for db in missing]
-    return _all(jobs, "Trajectories", workers)
+    return in_processes(jobs, "Trajectories", workers)
 
 
 def prepare_synthetic(data: Path, folder: Path, count: int, seed: int, workers: int = 2) -> Counts:
@@ -48,7 +42,7 @@ def prepare_synthetic(data: Path, folder: Path, count: int, seed: int, workers: 
     it cannot answer.
     """
     jobs = [partial(_synthesize, data, folder, db, count, seed) for db in _missing(folder, "synthetic", seed)]
-    return _all(jobs, "Synthetic trajectories", workers)
+    return in_processes(jobs, "Synthetic trajectories", workers)
 
 
 def prepare_follow_ups(data: Path, folder: Path, count: int, seed: int, workers: int = 2) -> Counts:
@@ -56,13 +50,13 @@ def prepare_follow_ups(data: Path, folder: Path, count: int, seed: int, workers:
     people after another that has nothing to do with them.
     """
     jobs = [partial(_follow_up, data, folder, db, count, seed) for db in _missing(folder, "follow_ups", seed)]
-    return _all(jobs, "Follow-ups", workers)
+    return in_processes(jobs, "Follow-ups", workers)
 
 
 def prepare_judged(data: Path, folder: Path, seed: int, workers: int = 2) -> Counts:
     """Judge the candidates that FOLDER/weights write for some of each training database's questions."""
     jobs = [partial(_judge, data, folder, db, seed) for db in _missing(folder, "judged", seed)]
-    return _all(jobs, "Judged candidates", workers)
+    return in_processes(jobs, "Judged candidates", workers)
 
 
 def held_out_databases(folder: Path, seed: int) -> set[str]:
@@ -112,25 +106,6 @@ def _missing(folder: Path, kind: str, seed: int) -> list[str]:
     held_out = held_out_databases(folder, seed)
     names = [file.stem for file in sorted((folder / "trajectories").glob("*.jsonl"))]
     return [db for db in names if db not in held_out and not (folder / kind / f"{db}.jsonl").exists()]
-
-
-def _all(jobs: Sequence[Callable[[], Counts]], description: str, workers: int) -> Counts:
-    written = passed = 0
-    # Spawned, not forked: the parent may hold threads of tokenizers and torch.
-    spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_compute_alone) as pool:
-        futures = [pool.submit(job) for job in jobs]
-        for future in track(as_completed(futures), description, total=len(futures)):
-            counts = future.result()
-            written, passed = written + counts[0], passed + counts[1]
-    return written, passed
-
-
-def _compute_alone() -> None:
-    """One thread for each process: more of them wait for each other most of the time."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _teach(data: Path, folder: Path, db: str, rows: Sequence[dict[str, Any]]) -> Counts:

@@ -1,16 +1,40 @@
-"""Processes that train side by side, with one progress bar."""
+"""Processes that prepare or train side by side, with one progress bar."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from rich.progress import Progress, TextColumn
+from rich.progress import Progress, TextColumn, track
 
 from ...errors import SqlbergError
 from .trainer import Settings
+
+Counts = tuple[int, int]
+"""What was written, and what was passed over."""
+
+
+def in_processes(jobs: Sequence[Callable[[], Counts]], description: str, workers: int = 2) -> Counts:
+    """Do the jobs, which can be pickled, in `workers` processes; returns the sums of their counts."""
+    written = passed = 0
+    # Spawned, not forked: the parent may hold threads of tokenizers and torch.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawned, initializer=compute_alone) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        for future in track(as_completed(futures), description, total=len(futures)):
+            counts = future.result()
+            written, passed = written + counts[0], passed + counts[1]
+    return written, passed
+
+
+def compute_alone() -> None:
+    """One thread for each process: more of them wait for each other most of the time."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def run_workers(work: Callable[[int], None], count: int, folder: Path, settings: Settings) -> None:

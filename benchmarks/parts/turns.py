@@ -1,0 +1,233 @@
+"""The embedded model at its last decision, many questions at a time: which SQL to run.
+
+Whole dialogues take most of their time for tools whose answers are always the same. The experiments ask
+pi_SFT once, through the real graph, and keep each dialogue up to the decision of the SQL (`open_dialogues`);
+every policy after it decides there (`write_sql`). What running a statement shows is kept by question and
+statement (`Verdicts`). How far this is from whole dialogues is measured at the end of the experiment.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict
+from sqlberg.agents.annotation.evidence import Candidate, Evidence, Looked, look
+from sqlberg.agents.opening import open_database
+from sqlberg.agents.sql_agent import SqlAgent
+from sqlberg.errors import SqlbergError
+from sqlberg.models.embedded.chat_model import EmbeddedChatModel
+from sqlberg.models.embedded.decoding import judged, write_sketches
+from sqlberg.models.embedded.grammar import Query, parse
+from sqlberg.models.embedded.sql_writer import SqlWriter, UnconnectedTables
+from sqlberg.models.embedded.tensors import prompt_tensors
+from sqlberg.models.embedded.weights import load_weights
+from sqlberg.tools.database import Database
+from sqlberg.tools.limits import Limits
+from sqlberg.training.course import work_through
+from sqlberg.training.embedded.trajectories import read_turn
+from sqlberg.training.embedded.workers import compute_alone
+from sqlberg.training.evaluation.comparators import multiset
+from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.formats import chat_messages
+from sqlberg.training.journal import Finished, Journal
+from sqlberg.training.preferences import Messages
+from sqlberg.training.rounds.candidates import Response, Sampled
+
+LIMITS = Limits(seconds=10, rows=20_000)
+PART = 40
+"""Questions of a piece of work."""
+TRIES = 3
+"""Statements that the graph runs at most until one does not fail."""
+
+
+class Opened(Finished):
+    """A question with its dialogue up to the decision of the SQL; none where pi_SFT declined before it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    db_id: str
+    question: str
+    prompt: Messages = ()
+    opening: Messages = ()
+
+
+def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, folder: Path) -> list[Opened]:
+    """The dialogue of every question, in `folder`; those that are there already stay."""
+    model = EmbeddedChatModel(folder=weights)
+
+    def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Opened:
+        about: dict[str, Any] = {"id": question.id, "db_id": question.db_id, "question": question.question}
+        with SqlAgent(database(), model, explain=False) as agent:
+            messages = chat_messages(agent.ask(question.question, cancel=stop).messages)
+        start = next(place for place, message in enumerate(messages) if message.role == "assistant")
+        for place, message in enumerate(messages):
+            if any(
+                call.function.name in ("find_shortest_path", "execute_sql") for call in message.tool_calls
+            ):
+                return Opened(**about, prompt=tuple(messages[:start]), opening=tuple(messages[start:place]))
+        return Opened(**about)
+
+    with Journal(folder, {"weights": str(weights)}, Opened, "openings.jsonl") as journal:
+        return work_through(questions, work, journal, open_database=partial(_database, data), concurrency=2)
+
+
+def write_sql(
+    rows: Sequence[Opened], weights: Path, adapter: Path | None, count: int, pool: ProcessPoolExecutor
+) -> list[list[str]]:
+    """For each dialogue the `count` best different statements of a policy, best first."""
+    asked = [row for row in rows if row.prompt]
+    parts = [asked[start : start + PART] for start in range(0, len(asked), PART)]
+    done = pool.map(partial(_write_part, weights, adapter, count), parts)
+    found = (statements for lists in done for statements in lists)
+    by_id = {row.id: statements for row, statements in zip(asked, found, strict=True)}
+    return [by_id.get(row.id, []) for row in rows]
+
+
+def sampled(rows: Sequence[Opened], written: Sequence[Sequence[str]]) -> list[Sampled]:
+    """The statements as candidates, for annotators and trainers."""
+    return [
+        Sampled(
+            id=row.id,
+            db_id=row.db_id,
+            question=row.question,
+            prompt=row.prompt,
+            responses=tuple(
+                Response(id=f"{row.id}-{number}", sql=sql, messages=said(row, sql))
+                for number, sql in enumerate(statements)
+            ),
+        )
+        for row, statements in zip(rows, written, strict=True)
+        if statements
+    ]
+
+
+def said(row: Opened, sql: str) -> Messages:
+    """The response that decides for a statement."""
+    call = {"id": "call_sql", "function": {"name": "execute_sql", "arguments": {"sql": sql}}}
+    last = {"role": "assistant", "content": "", "tool_calls": [call]}
+    return Sampled.model_validate(
+        {"id": "", "db_id": "", "question": "", "prompt": [*row.opening, last]}
+    ).prompt
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What running a statement for a question shows. right: it gives the gold's rows."""
+
+    looked: Looked
+    right: bool
+
+
+class Verdicts:
+    """Verdicts by question and statement, kept in a file."""
+
+    def __init__(self, file: Path, data: Path, pool: ProcessPoolExecutor) -> None:
+        self.file, self.data, self.pool = file, data, pool
+        self.known: dict[tuple[str, str], Verdict] = {}
+        if file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                try:
+                    identity, row = json.loads(line)
+                except ValueError:
+                    continue  # torn by a kill
+                evidence = row["looked"].pop("evidence")
+                candidate = Candidate(**evidence.pop("candidate"))
+                for name in ("columns", "notes"):
+                    evidence[name] = tuple(evidence[name])
+                looked = Looked(Evidence(candidate, **evidence), **row["looked"])
+                self.known[identity, candidate.sql] = Verdict(looked, row["right"])
+
+    def of(self, questions: Sequence[Question], written: Sequence[Sequence[str]]) -> list[list[Verdict]]:
+        """The verdict of each statement of each question; what is not known yet is run."""
+        missing: dict[str, list[tuple[Question, list[str]]]] = {}
+        for question, statements in zip(questions, written, strict=True):
+            new = [sql for sql in dict.fromkeys(statements) if (question.id, sql) not in self.known]
+            if new:
+                missing.setdefault(question.db_id, []).append((question, new))
+        with self.file.open("a", encoding="utf-8") as file:
+            for found in self.pool.map(partial(_look_at, self.data), missing.values()):
+                for identity, verdict in found:
+                    self.known[identity, verdict.looked.evidence.candidate.sql] = verdict
+                    file.write("\n" + json.dumps([identity, asdict(verdict)]))
+        return [
+            [self.known[question.id, sql] for sql in statements]
+            for question, statements in zip(questions, written, strict=True)
+        ]
+
+
+def answered(verdicts: Iterable[Verdict]) -> bool:
+    """Whether the statement that the graph would end with is right: the first that does not fail."""
+    for verdict in list(verdicts)[:TRIES]:
+        if not verdict.looked.evidence.error:
+            return verdict.right
+    return False
+
+
+def processes() -> ProcessPoolExecutor:
+    """Two that compute on one core each."""
+    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"), initializer=compute_alone)
+
+
+def _database(data: Path, db_id: str) -> Database:
+    return open_database(data / "databases" / f"{db_id}.sqlite", embedder="embedded")
+
+
+def _write_part(weights: Path, adapter: Path | None, count: int, rows: Sequence[Opened]) -> list[list[str]]:
+    import torch
+
+    network, writer = load_weights(weights, adapter)
+    found = []
+    for row in rows:
+        messages = [message.plain() for message in (*row.prompt, *row.opening)]
+        for message in messages:
+            for call in message.get("tool_calls", ()):
+                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+        situation = read_turn(messages)
+        prompt = writer.write(situation)
+        types = {(column.table, column.name): column.type for column in situation.columns}
+        sql_writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)
+        with torch.inference_mode():
+            memory = prompt_tensors([prompt]).read(network)
+            sketches = write_sketches(network, memory, prompt, beams=count, turn="execute")
+            sketches = judged(network, memory, sketches)
+        statements: dict[str, None] = {}
+        for sketch in sketches:
+            tree = parse(sketch.tokens)
+            try:
+                if isinstance(tree, Query):
+                    statements[sql_writer.write(tree)] = None
+            except UnconnectedTables:
+                continue
+        found.append(list(statements))
+    return found
+
+
+def _look_at(data: Path, asked: Sequence[tuple[Question, list[str]]]) -> list[tuple[str, Verdict]]:
+    found = []
+    path = data / "databases" / f"{asked[0][0].db_id}.sqlite"
+    with open_database(path, embedder="none") as database:
+        for question, statements in asked:
+            gold = _rows(database, question.sql) if question.sql else None
+            ordered = database.check(question.sql).ordered if question.sql and gold else False
+            for sql in statements:
+                looked = look(database, question.question, sql, LIMITS)
+                rows = _rows(database, sql) if not looked.evidence.error and gold else None
+                right = bool(gold and rows and multiset(gold[0], rows[0], ordered=ordered))
+                found.append((question.id, Verdict(looked, right)))
+    return found
+
+
+def _rows(database: Database, sql: str) -> tuple[Any] | None:
+    try:
+        result = database.execute(sql, limits=LIMITS)
+    except SqlbergError:
+        return None
+    return (result.rows,) if result.complete else None
