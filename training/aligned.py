@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SqlbergError
 from ..models.references import in_process
-from .preferences import Preference
+from .preferences import Lesson
 from .reference import reference_logprobs
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 def aligned_scores(
     models: Sequence[str],
-    pairs: Sequence[Preference],
+    lessons: Sequence[Lesson],
     folder: Path,
     advance: Callable[[int], None] = lambda done: None,
 ) -> list[float]:
-    """The score of each pair's chosen response, averaged over the models that have words for it.
+    """The score of what each lesson wants said, averaged over the models that have words for it.
 
     models: references as `policy_of` takes them. folder: where what was computed lies. Raises `SqlbergError`
     for a response that none of them can read.
@@ -35,22 +35,22 @@ def aligned_scores(
     from accelerate import Accelerator
 
     accelerator = Accelerator()
-    found: list[list[float]] = [[] for _ in pairs]
+    found: list[list[float]] = [[] for _ in lessons]
     for model in models:
         policy, kind = policy_of(model)
         policy.network.to(accelerator.device)
         rows = {}
-        for number, pair in enumerate(pairs):
+        for number, lesson in enumerate(lessons):
             try:
-                rows[number] = policy.encode(pair.prompt, [pair.chosen], pair.tools)
+                rows[number] = policy.encode(lesson.prompt, lesson.responses[:1], lesson.tools)
             except SqlbergError:
                 advance(1)  # another model may read it
         logprobs = reference_logprobs(policy, list(rows.values()), kind, folder, accelerator, advance=advance)
         for number, row in rows.items():
             found[number].append(logprobs[row.key][0] / max(1, row.own_tokens[0]))
-    for pair, scores in zip(pairs, found, strict=True):
+    for lesson, scores in zip(lessons, found, strict=True):
         if not scores:
-            raise SqlbergError(f"no aligned model has words for what was chosen for {pair.question!r}")
+            raise SqlbergError(f"no aligned model has words for what was chosen for {lesson.question!r}")
     return [fmean(scores) for scores in found]
 
 

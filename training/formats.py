@@ -1,10 +1,11 @@
-"""Preferences in the formats that others read and write.
+"""Preferences, and trajectories to imitate, in the formats that others read and write.
 
 | format | a row |
 | --- | --- |
 | `sqlberg` | TRL's, with id, db_id, source, probability, margin and reasons beside it |
 | `trl` | `prompt`, `chosen`, `rejected`: messages or text; without a prompt, whole dialogues |
 | `openai` | `input.messages`, `preferred_output`, `non_preferred_output`; a call's arguments are JSON text |
+| a trajectory | `messages`, or TRL's `prompt` and `completion` |
 
 Each in JSON Lines or, by the file's ending, Parquet (`rows.py`). Which format a row is in is seen from its
 fields.
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlbergError
-from .preferences import Message, Preference
+from .preferences import Lesson, Message, Preference, Trajectory
 from .rows import Read, read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -34,8 +35,18 @@ def read_preferences(path: str | Path) -> Read[Preference]:
     """
     read = read_rows(path, lambda row, _: preference_of(row))
     if not read.rows:
-        first = f" (line {read.bad[0].number}: {read.bad[0].reason})" if read.bad else ", it is empty"
-        raise SqlbergError(f"{path} holds no valid preference{first}")
+        raise SqlbergError(_nothing(path, "preference", read))
+    return read
+
+
+def read_lessons(path: str | Path) -> Read[Lesson]:
+    """Preferences or trajectories, whatever the rows of a file are, and the lines set aside.
+
+    Raises `SqlbergError` where the file cannot be read or holds neither.
+    """
+    read = read_rows(path, lambda row, _: lesson_of(row))
+    if not read.rows:
+        raise SqlbergError(_nothing(path, "preference or trajectory", read))
     return read
 
 
@@ -74,6 +85,28 @@ def preference_of(row: Mapping[str, Any]) -> Preference:
     return Preference.model_validate(row)
 
 
+def lesson_of(row: Mapping[str, Any]) -> Lesson:
+    """A trajectory from a row of messages, or of prompt and completion; else a preference. Raises
+    ValueError.
+    """
+    row = {name: value for name, value in row.items() if value is not None}
+    if "messages" not in row and "completion" not in row:
+        return preference_of(row)
+    if "messages" in row:
+        messages = row["messages"]
+        if not isinstance(messages, list):
+            raise ValueError("messages: no list")
+        asked = [n for n, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"]
+        if not asked:
+            raise ValueError("messages: no question of a user")
+        row["prompt"], row["response"] = messages[: asked[-1] + 1], messages[asked[-1] + 1 :]
+    else:
+        row["prompt"] = _messages(row.get("prompt", ()), role="user")
+        row["response"] = _messages(row["completion"])
+    row["tools"] = row.get("tools") or ()
+    return Trajectory.model_validate(row)
+
+
 def chat_messages(messages: Iterable[BaseMessage]) -> list[Message]:
     """A dialogue of the agent (`Answer.messages`) as checked messages."""
     from ..models.chat_template import as_row
@@ -91,8 +124,12 @@ def to_trl(preference: Preference) -> Row:
     return row | ({"tools": list(preference.tools)} if preference.tools else {})
 
 
-def to_sqlberg(preference: Preference) -> Row:
-    """TRL's, and all else that is known."""
+def to_sqlberg(preference: Lesson) -> Row:
+    """TRL's, and all else that is known; a trajectory as messages."""
+    if isinstance(preference, Trajectory):
+        whole = {"messages": _plain((*preference.prompt, *preference.response))}
+        about = {"tools": list(preference.tools), "id": preference.id, "db_id": preference.db_id}
+        return whole | {name: value for name, value in about.items() if value}
     own = preference.model_dump(mode="json", include=set(OWN))
     return to_trl(preference) | {name: value for name, value in own.items() if value not in ("", None, [])}
 
@@ -104,6 +141,11 @@ def to_openai(preference: Preference) -> Row:
         "preferred_output": _wired(preference.chosen),
         "non_preferred_output": _wired(preference.rejected),
     }
+
+
+def _nothing(path: str | Path, kind: str, read: Read[Any]) -> str:
+    first = f" (line {read.bad[0].number}: {read.bad[0].reason})" if read.bad else ", it is empty"
+    return f"{path} holds no valid {kind}{first}"
 
 
 OWN = ("id", "db_id", "source", "probability", "margin", "reasons")

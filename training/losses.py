@@ -195,6 +195,8 @@ OBJECTIVES: Mapping[str, Objective] = {
     "ssapo": ssapo,
     "ssapo-published": ssapo_published,
 }
+IMITATING = frozenset({"sft", "poft"})
+"""Objectives that learn from what is chosen alone."""
 NEEDS_WEAK = frozenset({"epa"})
 """Objectives that compare with answers to other questions."""
 NEEDS_ALIGNED = frozenset({"poft"})

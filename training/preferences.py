@@ -120,6 +120,16 @@ class Trajectory(BaseModel):
     def _answered(cls, response: Messages) -> Messages:
         return _answers(response)
 
+    @property
+    def responses(self) -> tuple[Messages, ...]:
+        """What there is to learn from: the one."""
+        return (self.response,)
+
+    @property
+    def question(self) -> str:
+        """The last that was asked."""
+        return _question(self.prompt)
+
 
 class Preference(BaseModel):
     """Two trajectories for one prompt, `chosen` the better.
@@ -158,9 +168,18 @@ class Preference(BaseModel):
         return self
 
     @property
+    def responses(self) -> tuple[Messages, ...]:
+        """What there is to learn from: the better, the worse."""
+        return (self.chosen, self.rejected)
+
+    @property
     def question(self) -> str:
         """The last that was asked."""
-        return next(message.content for message in reversed(self.prompt) if message.role == "user")
+        return _question(self.prompt)
+
+
+Lesson = Preference | Trajectory
+"""Something to learn from: which of two is better, or one to imitate."""
 
 
 def said(response: Sequence[Message]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -173,6 +192,10 @@ def said(response: Sequence[Message]) -> list[tuple[str, list[tuple[str, str]]]]
         for m in response
         if m.role == "assistant"
     ]
+
+
+def _question(prompt: Messages) -> str:
+    return next(message.content for message in reversed(prompt) if message.role == "user")
 
 
 def _asks(prompt: Messages) -> Messages:

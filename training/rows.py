@@ -127,8 +127,10 @@ def _write_parquet(path: Path, rows: list[Mapping[str, Any]]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    flat = [
-        {n: json.dumps(v, ensure_ascii=False) if isinstance(v, (list, dict)) else v for n, v in row.items()}
-        for row in rows
-    ]
+    names = dict.fromkeys(name for row in rows for name in row)  # a table takes them from its first row
+    flat = [{name: _flat(row.get(name)) for name in names} for row in rows]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(flat), path)
+
+
+def _flat(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value

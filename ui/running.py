@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .console import err, plain_text
 
 if TYPE_CHECKING:
-    from ..training.preferences import Preference
+    from ..training.preferences import Lesson, Preference
     from ..training.rounds.plan import Progress
     from ..training.rows import BadLine
     from ..training.trainer import Step
@@ -35,6 +35,15 @@ def read_preference_file(file: Path | None) -> tuple[Preference, ...]:
     if file is None:
         return ()
     read = read_preferences(file)
+    tell_bad_lines((file.name, bad) for bad in read.bad)
+    return read.rows
+
+
+def read_lesson_file(file: Path) -> tuple[Lesson, ...]:
+    """The preferences or trajectories of a file, its bad lines told. Raises `SqlbergError`."""
+    from ..training.formats import read_lessons
+
+    read = read_lessons(file)
     tell_bad_lines((file.name, bad) for bad in read.bad)
     return read.rows
 

@@ -1,4 +1,4 @@
-"""`sqlberg train`: preferences in, an adapter out."""
+"""`sqlberg train`: preferences (or dialogues to imitate) in, an adapter out."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from .learning_options import (
     SftOption,
 )
 from .options import JsonOption
-from .running import read_preference_file, shown
+from .running import read_lesson_file, shown
 
 
 def train(
-    preferences: Annotated[
+    lessons: Annotated[
         Path,
         typer.Argument(
-            metavar="PREFERENCES", help="JSONL or Parquet: sqlberg's own, TRL's or OpenAI's format."
+            metavar="FILE",
+            help="Preferences, or messages to imitate (sft, poft): JSONL or Parquet, sqlberg's own, TRL's or "
+            "OpenAI's format.",
         ),
     ],
     model: LearnerOption = "embedded",
@@ -51,7 +53,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Train an adapter on preferences.
+    """Train an adapter on preferences, or on dialogues to imitate.
 
     The third stage of `sqlberg improve`, by itself. Stopped at any step, the same command goes on with the
     next one and gives the same losses. The run folder holds the adapter, log.jsonl and curves.svg. Several
@@ -85,13 +87,13 @@ def train(
         seed=seed,
     )
     learner = learner_of(model)
-    pairs = read_preference_file(preferences)
-    folder = output or Path("runs") / "train" / preferences.stem
+    given = read_lesson_file(lessons)
+    folder = output or Path("runs") / "train" / lessons.stem
     torch.manual_seed(seed)
     policy = learner.policy(adapter, rank)
     about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()))
     with progress_bar("{task.description}") as bar:
-        learned = learn(policy, pairs, settings, folder, about, shown(bar))
+        learned = learn(policy, given, settings, folder, about, shown(bar))
     draw_curves(folder / "train" / LOG, folder / "curves.svg")
     told = {"adapter": str(learned.adapter), "pairs": learned.pairs, "unreadable": learned.unreadable}
     if as_json:

@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 from sqlberg.errors import SqlbergError
-from sqlberg.training.formats import FORMATS, preference_of, read_preferences, write_preferences
-from sqlberg.training.preferences import Preference
+from sqlberg.training.formats import (
+    FORMATS,
+    lesson_of,
+    preference_of,
+    read_lessons,
+    read_preferences,
+    to_sqlberg,
+    write_preferences,
+)
+from sqlberg.training.preferences import Preference, Trajectory
+from sqlberg.training.rows import write_rows
 
 PROMPT = [{"role": "system", "content": "Database shop"}, {"role": "user", "content": "How many orders?"}]
 
@@ -119,3 +128,33 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path: Path):
         read_preferences(tmp_path / "p.parquet")
     with pytest.raises(SqlbergError, match="there is no format"):
         write_preferences(tmp_path / "p.jsonl", [], "csv")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": [*PROMPT, *GOOD], "tools": TOOLS, "id": "7"},
+        {"prompt": PROMPT, "completion": GOOD, "tools": TOOLS, "id": "7"},
+    ],
+)
+def test_dialogues_to_imitate_are_read_in_both_forms_and_again(row: dict[str, Any], tmp_path: Path):
+    lesson = lesson_of(row)
+    assert isinstance(lesson, Trajectory)
+    assert (lesson.question, len(lesson.prompt), len(lesson.response)) == ("How many orders?", 2, 3)
+    file = write_rows(tmp_path / "taught.parquet", [to_sqlberg(lesson), to_sqlberg(preference_of(ROW))])
+    assert [type(one).__name__ for one in read_lessons(file).rows] == ["Trajectory", "Preference"]
+    assert read_lessons(file).rows[0] == lesson
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"messages": "hello"}, "no list"),
+        ({"messages": GOOD}, "no question"),
+        ({"messages": PROMPT}, "begins with the assistant"),
+        ({"prompt": [], "completion": GOOD}, "ends with a question"),
+    ],
+)
+def test_what_is_no_dialogue_says_why(row: dict[str, Any], said: str):
+    with pytest.raises(ValueError, match=said):
+        lesson_of(row)

@@ -99,6 +99,17 @@ def test_every_kind_of_objective_trains_from_the_same_file(annotated: Path, meth
     assert Path(told["adapter"]).is_dir()
 
 
+def test_dialogues_are_imitated_and_are_no_preferences(annotated: Path, tmp_path: Path):
+    rows = [json.loads(line) for line in annotated.read_text().splitlines()]
+    taught = [{"id": row["id"], "messages": [*row["prompt"], *row["chosen"]]} for row in rows]
+    file = tmp_path / "taught.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in taught))
+    told = done("train", file, "--method", "sft", "-o", tmp_path / "sft", "--rank", 2)
+    assert told["pairs"] == len(rows)
+    refused = sqlberg("train", file, "--method", "dpo", "-o", tmp_path / "dpo")
+    assert (refused.exit_code, "use poft or sft" in " ".join(refused.stderr.split())) == (1, True)
+
+
 def test_an_improvement_run_is_used_by_its_folder_and_rolled_back(
     shop: Path, asked: Path, trained: Path, tmp_path: Path
 ):
@@ -131,7 +142,7 @@ def test_questions_worth_a_label_are_written_with_their_ids(shop: Path, asked: P
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "holds no valid preference, it is empty"),
+        ("", "holds no valid preference or trajectory, it is empty"),
         ('{"chosen": "a"}\n', "chosen and rejected"),
         (None, "cannot read"),
     ],

@@ -1,8 +1,8 @@
-"""From preferences to an adapter: what a round trains, and `sqlberg train` by itself.
+"""From preferences, or trajectories to imitate, to an adapter: what a round trains, and `sqlberg train`.
 
-    pairs → encoded → (follower, aligned scores) → trained → adapter
+    lessons → encoded → (follower, aligned scores) → trained → adapter
 
-Pairs that the policy has no words for are set aside, with the reason. The follower moves once, before the
+Lessons that the policy has no words for are set aside, with the reason. The follower moves once, before the
 training: its gaps are the policy's as it begins, against the model without an adapter.
 """
 
@@ -16,9 +16,9 @@ from statistics import fmean
 from ...errors import SqlbergError
 from ..aligned import aligned_scores
 from ..formats import to_sqlberg
-from ..losses import NEEDS_ALIGNED, NEEDS_WEAK
+from ..losses import IMITATING, NEEDS_ALIGNED, NEEDS_WEAK
 from ..policies import Encoded, Policy, Reference
-from ..preferences import Messages, Preference
+from ..preferences import Lesson, Messages, Preference
 from ..reference import Logprobs, reference_logprobs
 from ..rows import write_rows
 from ..trainer import Settings, train
@@ -31,8 +31,8 @@ PREFERENCES, SET_ASIDE, MOVES = "preferences.jsonl", "set_aside.jsonl", "followe
 
 @dataclass(frozen=True)
 class Learned:
-    """adapter: its folder. pairs: given; unreadable: of these, set aside; moved: the share of pairs that the
-    follower shifted. chosen_tokens, rejected_tokens: that a response has of the policy's own, on average.
+    """adapter: its folder. pairs: lessons given; unreadable: of these, set aside; moved: the share of them
+    that the follower shifted. chosen_tokens, rejected_tokens: that a response has of the policy's own, on average.
     """
 
     adapter: Path
@@ -56,13 +56,19 @@ class Learning:
 
 def learn(
     policy: Policy,
-    pairs: Sequence[Preference],
+    lessons: Sequence[Lesson],
     settings: Settings,
     place: Path,
     about: Learning,
     progress: Progress,
 ) -> Learned:
-    """Train the policy on preferences; all that comes of it lies in `place`. Raises `SqlbergError`."""
+    """Train the policy; all that comes of it lies in `place`. Raises `SqlbergError`."""
+    pairs = [lesson for lesson in lessons if isinstance(lesson, Preference)]
+    if settings.objective not in IMITATING and len(pairs) < len(lessons):
+        raise SqlbergError(
+            f"{settings.objective} learns from preferences, and {len(lessons) - len(pairs)} of the lines are "
+            f"trajectories to imitate: use {' or '.join(sorted(IMITATING))}"
+        )
     plays = settings.objective in SPACES and about.follower.epsilon > 0
     if plays and settings.reference != "base":
         raise SqlbergError(
@@ -71,20 +77,20 @@ def learn(
         )
     if settings.objective in NEEDS_ALIGNED and not about.aligned:
         raise SqlbergError(f"{settings.objective} weighs by aligned models: name at least one")
-    weak = weak_negatives(pairs) if settings.objective in NEEDS_WEAK else [[]] * len(pairs)
+    weak = weak_negatives(pairs) if settings.objective in NEEDS_WEAK else [[]] * len(lessons)
     rows: list[Encoded] = []
-    read: list[Preference] = []
+    read: list[Lesson] = []
     aside: list[dict[str, str]] = []
-    for pair, others in zip(pairs, weak, strict=True):
+    for lesson, others in zip(lessons, weak, strict=True):
         try:
-            rows.append(_encoded(policy, pair, others))
-            read.append(pair)
+            rows.append(_encoded(policy, lesson, others))
+            read.append(lesson)
         except SqlbergError as error:
-            aside.append({"id": pair.id, "reason": str(error)})
-    write_rows(place / PREFERENCES, map(to_sqlberg, pairs))
+            aside.append({"id": lesson.id, "reason": str(error)})
+    write_rows(place / PREFERENCES, map(to_sqlberg, lessons))
     write_rows(place / SET_ASIDE, aside)
-    if pairs and not rows:
-        raise SqlbergError(f"the model can read none of the preferences; the first: {aside[0]['reason']}")
+    if lessons and not rows:
+        raise SqlbergError(f"the model can read none of the lines; the first: {aside[0]['reason']}")
     extras: dict[str, Sequence[float]] = {}
     moved = 0.0
     if plays and rows:
@@ -94,7 +100,7 @@ def learn(
         extras = {"moved": worst.moved.tolist(), "shift": worst.shifts.tolist()}
         moved = float(worst.moved.mean())
         told = zip(read, worst.gaps.tolist(), extras["moved"], strict=True)
-        write_rows(place / MOVES, ({"id": pair.id, "gap": gap, "moved": share} for pair, gap, share in told))
+        write_rows(place / MOVES, ({"id": one.id, "gap": gap, "moved": share} for one, gap, share in told))
     if settings.objective in NEEDS_ALIGNED:
         progress.stage("aligned models", len(about.aligned) * len(read))
         extras["aligned"] = aligned_scores(about.aligned, read, about.references, progress.advance)
@@ -108,8 +114,8 @@ def learn(
         tell=progress.step,
         references=about.references,
     )
-    chosen, rejected = (fmean(row.own_tokens[side] for row in rows) for side in (0, 1))
-    return Learned(adapter, len(pairs), len(aside), moved, chosen, rejected)
+    chosen, rejected = (fmean(row.own_tokens[side] for row in rows) for side in (0, -1))
+    return Learned(adapter, len(lessons), len(aside), moved, chosen, rejected)
 
 
 def logprobs(
@@ -128,20 +134,20 @@ def logprobs(
     return reference_logprobs(policy, rows, kind, about.references, accelerator, advance=progress.advance)
 
 
-def _encoded(policy: Policy, pair: Preference, weak: Sequence[Messages]) -> Encoded:
-    """A pair with those of its weak negatives that the policy has words for."""
+def _encoded(policy: Policy, lesson: Lesson, weak: Sequence[Messages]) -> Encoded:
+    """A lesson with those of its weak negatives that the policy has words for."""
     try:
-        return policy.encode(pair.prompt, [pair.chosen, pair.rejected, *weak], pair.tools)
+        return policy.encode(lesson.prompt, [*lesson.responses, *weak], lesson.tools)
     except SqlbergError:
         if not weak:
             raise
-    readable = [other for other in weak if _reads(policy, pair, other)]
-    return policy.encode(pair.prompt, [pair.chosen, pair.rejected, *readable], pair.tools)
+    readable = [other for other in weak if _reads(policy, lesson, other)]
+    return policy.encode(lesson.prompt, [*lesson.responses, *readable], lesson.tools)
 
 
-def _reads(policy: Policy, pair: Preference, response: Messages) -> bool:
+def _reads(policy: Policy, lesson: Lesson, response: Messages) -> bool:
     try:
-        policy.encode(pair.prompt, [response], pair.tools)
+        policy.encode(lesson.prompt, [response], lesson.tools)
     except SqlbergError:
         return False
     return True
