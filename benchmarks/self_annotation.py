@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 from parts.arms import Arm, Bench, Data, Recipe, arms, read_result, run_arm
+from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
-from parts.sft_start import sft_start, split_train
+from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
 from parts.turns import Verdicts, open_dialogues, processes
 from sqlberg.models.embedded.adapter import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.evaluation.dataset import Question, load_dataset
 from sqlberg.training.journal import write_json
 
-TAUGHT, SEEDS = 1 / 10, 1 / 30
-STEPS = 1500
+SEEDS = 1 / 30
 ROUNDS, QUESTIONS = 2, 600
 VALIDATED = 400
 RESULTS = BENCHMARKS / "results" / "self_annotation"
@@ -89,7 +89,7 @@ def one_seed(
             result["arms"][name] = {**told, "right": right}
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, result)
-            print(f"seed {seed}, {name}: {_share(right)} % {told}", file=sys.stderr, flush=True)
+            print(f"seed {seed}, {name}: {share(right)} % {told}", file=sys.stderr, flush=True)
 
         if "sft" not in result["arms"]:
             keep("sft", {"right": bench.score(None)})
@@ -124,10 +124,10 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
         method = name.split(" ", 1)
         plain = "dpo " + method[1] if len(method) > 1 else ""
         by_arm[name] = {
-            "right": _mean(right[name]),
-            "by_seed": [_share(arms[name]["right"]) for arms in found.values()],
-            "gain": _mean(right[name] - right["sft"]),
-            **({"over_dpo": _mean(right[name] - right[plain])} if plain in right and plain != name else {}),
+            "right": mean_and_interval(right[name]),
+            "by_seed": [share(arms[name]["right"]) for arms in found.values()],
+            "gain": mean_and_interval(right[name] - right["sft"]),
+            "over_dpo": mean_and_interval(right[name] - right[plain]) if plain in right else None,
             "annotations_true": round(100 * sum(one["true"] for one in told) / apart, 1) if apart else None,
             "told_apart": apart,
             "preferred": sum(one["preferred"] for one in told),
@@ -142,16 +142,6 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
         "arms": by_arm,
         "ok": best[0] >= LEAST_GAIN and best[1] > 0,
     }
-
-
-def _mean(values: np.ndarray) -> list[float]:
-    """Mean and 95 % interval, in points."""
-    mean, width = values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
-    return [round(100 * float(value), 2) for value in (mean, mean - width, mean + width)]
-
-
-def _share(right: str) -> float:
-    return round(100 * right.count("1") / len(right), 2)
 
 
 def main() -> int:

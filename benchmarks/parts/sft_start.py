@@ -22,6 +22,9 @@ from sqlberg.training.evaluation.dataset import Question, load_dataset
 
 SYNTHETIC = 40
 """Made-up questions over each training database."""
+TAUGHT = 1 / 10
+"""Of people's train questions."""
+STEPS = 1500
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ PREFERENCES, SET_ASIDE, MOVES = "preferences.jsonl", "set_aside.jsonl", "followe
 @dataclass(frozen=True)
 class Learned:
     """adapter: its folder. pairs: lessons given; unreadable: of these, set aside; moved: the share of them
-    that the follower shifted. chosen_tokens, rejected_tokens: that a response has of the policy's own, on average.
+    that the follower shifted. chosen_tokens, rejected_tokens: of the policy's own in a response, on average.
     """
 
     adapter: Path
