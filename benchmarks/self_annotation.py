@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from parts.turns import Verdicts, open_dialogues, processes
 from sqlberg.models.embedded.adapter import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.evaluation.dataset import Question, load_dataset
-from sqlberg.training.journal import write_json
+from sqlberg.training.journal import fingerprint, write_json
 
 SEEDS = 1 / 30
 ROUNDS, QUESTIONS = 2, 600
@@ -49,7 +49,8 @@ def measure(
     """All arms of all seeds."""
     found = {}
     for seed in seeds:
-        kept = output / "results" if quick or validate else RESULTS
+        chosen_by = output / "validated" / fingerprint(asdict(recipe))
+        kept = chosen_by if quick or validate else RESULTS
         found[seed] = one_seed(data, output / f"seed-{seed}", kept, seed, recipe, quick, validate)
     return summary(found, recipe)
 
@@ -78,11 +79,13 @@ def one_seed(
     everything = Data(opened["seeds"], rounds, opened["validated" if validate else "dev"])
     file = kept / f"seed-{seed}.json"
     result = read_result(file)
-    if result.get("weights") != digest(weights):
-        result = {"weights": digest(weights), "recipe": recipe.__dict__, "arms": {}}
+    about = {"weights": digest(weights), "recipe": asdict(recipe)}
+    if {name: result.get(name) for name in about} != about:
+        result = {**about, "arms": {}}
     with processes() as pool:
         verdicts = Verdicts(folder / "verdicts.jsonl", data, pool)
-        bench = Bench(weights, folder / "arms", verdicts, pool, everything, recipe, seed)
+        place = folder / "arms" / fingerprint(asdict(recipe))
+        bench = Bench(weights, place, verdicts, pool, everything, recipe, seed)
 
         def keep(name: str, told: dict[str, Any]) -> None:
             right = "".join("1" if one else "0" for one in told.pop("right"))
@@ -138,7 +141,7 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
         "benchmark": "self_annotation",
         "seeds": list(found),
         "questions": len(right["sft"]),
-        "recipe": recipe.__dict__,
+        "recipe": asdict(recipe),
         "arms": by_arm,
         "ok": best[0] >= LEAST_GAIN and best[1] > 0,
     }

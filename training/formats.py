@@ -13,7 +13,6 @@ fields.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,9 +136,12 @@ def to_sqlberg(preference: Lesson) -> Row:
 def to_openai(preference: Preference) -> Row:
     """OpenAI's preference fine-tuning format."""
     return {
-        "input": {"messages": _wired(preference.prompt), "tools": list(preference.tools)},
-        "preferred_output": _wired(preference.chosen),
-        "non_preferred_output": _wired(preference.rejected),
+        "input": {
+            "messages": [message.wired() for message in preference.prompt],
+            "tools": list(preference.tools),
+        },
+        "preferred_output": [message.wired() for message in preference.chosen],
+        "non_preferred_output": [message.wired() for message in preference.rejected],
     }
 
 
@@ -158,16 +160,6 @@ FORMATS: Mapping[str, Callable[[Preference], Row]] = {
 
 def _plain(messages: Sequence[Message]) -> list[Row]:
     return [message.plain() for message in messages]
-
-
-def _wired(messages: Sequence[Message]) -> list[Row]:
-    """Messages with the arguments of their calls as JSON text."""
-    rows = _plain(messages)
-    for row in rows:
-        for call in row.get("tool_calls", ()):
-            arguments = call["function"]["arguments"]
-            call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
-    return rows
 
 
 def _messages(value: Any, role: str = "assistant") -> Any:

@@ -95,6 +95,14 @@ class Message(BaseModel):
             ]
         return row | {n: v for n in ("tool_call_id", "name") if (v := getattr(self, n))}
 
+    def wired(self) -> dict[str, Any]:
+        """As it is on the wire to a model: the same with arguments as JSON text."""
+        row = self.plain()
+        for call in row.get("tool_calls", ()):
+            arguments = call["function"]["arguments"]
+            call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
+        return row
+
 
 Messages = tuple[Message, ...]
 

@@ -186,11 +186,7 @@ def _write_part(weights: Path, adapter: Path | None, count: int, rows: Sequence[
     network, writer = load_weights(weights, adapter)
     found = []
     for row in rows:
-        messages = [message.plain() for message in (*row.prompt, *row.opening)]
-        for message in messages:
-            for call in message.get("tool_calls", ()):
-                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
-        situation = read_turn(messages)
+        situation = read_turn([message.wired() for message in (*row.prompt, *row.opening)])
         prompt = writer.write(situation)
         types = {(column.table, column.name): column.type for column in situation.columns}
         sql_writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,10 +193,7 @@ def decisions_of(prompt: Sequence[Message], response: Sequence[Message]) -> list
 
     Raises `Unsketchable` for SQL that sketches have no words for.
     """
-    messages = [message.plain() for message in (*prompt, *response)]
-    for message in messages:  # the reader takes calls as they are on the wire
-        for call in message.get("tool_calls", ()):
-            call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+    messages = [message.wired() for message in (*prompt, *response)]
     decisions: list[Decision] = []
     for place in range(len(prompt), len(messages)):
         if messages[place]["role"] != "assistant":
