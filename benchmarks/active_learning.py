@@ -153,11 +153,9 @@ def taught(given: Given, order: Sequence[str], folder: Path, point: int, seed: i
     lessons = []
     for identity in [*new, *again]:
         question, row = given.pool[identity]
-        response = said(row, question.sql or "")
-        lessons.append(Trajectory(id=identity, db_id=row.db_id, prompt=row.prompt, response=response))
-    settings = Settings(
-        objective="sft", reference="base", rate=RATE, epochs=EPOCHS, batch=16, half=False, seed=seed
-    )
+        response, prompt = said(question.sql or ""), (*row.prompt, *row.opening)
+        lessons.append(Trajectory(id=identity, db_id=row.db_id, prompt=prompt, response=response))
+    settings = Settings(objective="sft", reference="base", rate=RATE, epochs=EPOCHS, batch=16, seed=seed)
     torch.manual_seed(seed)
     policy = EmbeddedPolicy(given.weights, start if point > 1 else None)
     about = Learning(folder / "references")

@@ -79,7 +79,7 @@ def one_seed(data: Path, folder: Path, seed: int, quick: bool) -> dict[str, str]
     for question, row, noisy in zip(questions, taught, wrong, strict=True):
         if row.prompt and question.sql:
             lesson = Trajectory(
-                id=row.id, db_id=row.db_id, prompt=row.prompt, response=said(row, question.sql)
+                id=row.id, db_id=row.db_id, prompt=(*row.prompt, *row.opening), response=said(question.sql)
             )
             told[noisy].append(lesson)
     mixed = [*told[False], *told[True]]
@@ -128,9 +128,7 @@ def lessons(data: Path, names: list[str], seed: int) -> tuple[list[Question], li
 
 def _trained(way: str, given: list[Lesson], weights: Path, folder: Path, seed: int) -> Path:
     poft = way == "poft"
-    settings = Settings(
-        objective="poft" if poft else "sft", reference="base", rate=RATE, batch=16, half=False, seed=seed
-    )
+    settings = Settings(objective="poft" if poft else "sft", reference="base", rate=RATE, batch=16, seed=seed)
     torch.manual_seed(seed)
     about = Learning(folder / "references", aligned=("embedded",) if poft else ())
     return learn(EmbeddedPolicy(weights), given, settings, folder, about, Progress()).adapter

@@ -40,7 +40,10 @@ HEAVY = (
     "sqlglot",
     "gradio",
 )
-COMMANDS = "ask inspect replay evaluate models synthesize fit improve train-embedded".split()
+COMMANDS = (
+    "ask inspect replay evaluate models synthesize fit improve candidates annotate train select rollback "
+    "train-embedded"
+).split()
 
 
 def imported_folders(source: str, package: str) -> Iterator[tuple[int, str]]:

@@ -32,9 +32,10 @@ def aligned_scores(
     models: references as `policy_of` takes them. folder: where what was computed lies. Raises `SqlbergError`
     for a response that none of them can read.
     """
+    import torch
     from accelerate import Accelerator
 
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     found: list[list[float]] = [[] for _ in lessons]
     for model in models:
         policy, kind = policy_of(model)
@@ -45,7 +46,9 @@ def aligned_scores(
                 rows[number] = policy.encode(lesson.prompt, lesson.responses[:1], lesson.tools)
             except SqlbergError:
                 advance(1)  # another model may read it
-        logprobs = reference_logprobs(policy, list(rows.values()), kind, folder, accelerator, advance=advance)
+        logprobs = reference_logprobs(
+            policy, list(rows.values()), kind, folder, accelerator, half=True, advance=advance
+        )
         for number, row in rows.items():
             found[number].append(logprobs[row.key][0] / max(1, row.own_tokens[0]))
     for lesson, scores in zip(lessons, found, strict=True):

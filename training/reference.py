@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .policies import Encoded, Policy, Reference
+from .precision import bfloat16_pays, computing
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -27,13 +28,18 @@ def reference_logprobs(
     folder: Path,
     accelerator: Accelerator,
     *,
+    half: bool = False,
     size: int = 8,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Logprobs:
-    """Those of every row, by its key; [responses] each. advance: is told how many rows are done."""
+    """Those of every row, by its key; [responses] each. half: computed in bfloat16, where that pays. advance:
+    is told how many rows are done.
+    """
     import torch
 
-    place = folder / policy.fingerprint(kind)
+    device = str(accelerator.device)
+    precision = "-bfloat16" if half and bfloat16_pays(device) else ""
+    place = folder / f"{policy.fingerprint(kind)}{precision}"
     place.mkdir(parents=True, exist_ok=True)
     known = _known(place)
     wanted = {row.key: row for row in rows if row.key not in known}
@@ -47,8 +53,8 @@ def reference_logprobs(
     ):
         for start in range(0, len(mine), size):
             part = mine[start : start + size]
-            with accelerator.autocast():
-                logprobs = policy.logprobs(policy.collate(part).to(str(accelerator.device))).tolist()
+            with computing(device, half):
+                logprobs = policy.logprobs(policy.collate(part).to(device)).tolist()
             for row in part:
                 own, logprobs = logprobs[: len(row.own_tokens)], logprobs[len(row.own_tokens) :]
                 # A newline first: a torn line before this one ends there.

@@ -25,6 +25,7 @@ from .checkpoints import load_checkpoint, save_checkpoint
 from .losses import OBJECTIVES, NoiseDetector, Options, Scores, sft
 from .order import epoch_batches
 from .policies import Encoded, Policy, Reference
+from .precision import computing
 from .reference import reference_logprobs
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class Settings:
 
     objective: one of `OBJECTIVES`, with its options. sft: weight of the mean log-probability of a chosen
     token beside it. reference: what the policy is compared with. batch: pairs of a step, over all processes;
-    micro: of these, pairs that one process computes at a time. rate: of AdamW, after a warm-up over the share
-    `warmup` of all steps falling to 0 as a cosine does. save_every: steps between checkpoints.
+    micro: of these, pairs that one process computes at a time. half: in bfloat16, where that pays. rate: of
+    AdamW, after a warm-up over the share `warmup` of all steps falling to 0 as a cosine does. save_every:
+    steps between checkpoints.
     """
 
     objective: str = "dpo"
@@ -136,13 +138,18 @@ class _Run:
             )
         self.policy, self.rows, self.settings, self.folder = policy, rows, settings, folder
         self.extras = extras
-        on_cpu = not torch.cuda.is_available()
-        self.accelerator = Accelerator(mixed_precision="bf16" if settings.half else "no", cpu=on_cpu)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         folder.mkdir(parents=True, exist_ok=True)
         policy.network.to(self.accelerator.device)
         self._agree()
         self.reference = reference_logprobs(
-            policy, rows, settings.reference, references, self.accelerator, advance=prepare
+            policy,
+            rows,
+            settings.reference,
+            references,
+            self.accelerator,
+            half=settings.half,
+            advance=prepare,
         )
         self.batches = [
             batch
@@ -234,7 +241,8 @@ class _Run:
 
         rows = [self.rows[number] for number in numbers]
         device = self.accelerator.device
-        logprobs = self.scorer(self.policy.collate(rows).to(str(device)))
+        with computing(str(device), self.settings.half):
+            logprobs = self.scorer(self.policy.collate(rows).to(str(device))).float()
         policy, reference, tokens = by_row(
             logprobs,
             [self.reference[row.key] for row in rows],

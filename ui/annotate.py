@@ -25,7 +25,10 @@ def annotate(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="MODEL+ADAPTER whose implicit reward counts, against the model without it."
+            "--model",
+            "-m",
+            help="The model that answered, MODEL[+ADAPTER]: how likely it finds each answer counts, and with "
+            "an adapter the implicit reward, against the model without it.",
         ),
     ] = None,
     judge: JudgeOption = None,
@@ -50,15 +53,16 @@ def annotate(
       sqlberg annotate shop.duckdb runs/candidates/shop --annotator judge --judge vllm:qwen
     """
     from ..agents.annotation.annotators import annotator as annotator_named
+    from ..models.references import in_process
     from ..training.formats import write_preferences
     from ..training.rounds.annotations import ANNOTATIONS, annotate_all, combined_weights, preferences_of
     from ..training.rounds.candidates import CANDIDATES, Sampled
-    from ..training.rounds.rewards import rewards_by
+    from ..training.rounds.rewards import scored_by
     from ..training.rounds.sources import opener
     from ..training.rows import read_rows
 
-    if annotator == "implicit" and model is None:
-        raise SqlbergError("the implicit annotator goes by a model's own reward: name MODEL+ADAPTER")
+    if annotator == "implicit" and (model is None or in_process(model)[2] is None):
+        raise SqlbergError("the implicit annotator goes by what an adapter learned: name MODEL+ADAPTER")
     file = candidates / CANDIDATES if candidates.is_dir() else candidates
     read = read_rows(file, lambda row, _: Sampled.model_validate(row))
     tell_bad_lines((file.name, bad) for bad in read.bad)
@@ -69,7 +73,7 @@ def annotate(
     seeds = read_preference_file(seed_preferences)
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)
-        rewards = rewards_by(model, read.rows, folder, progress) if model else {}
+        scored = scored_by(model, read.rows, folder, progress) if model else {}
         weights = None
         if seeds and annotator == "combined":
             progress.stage("evidence", len(seeds))
@@ -77,7 +81,7 @@ def annotate(
         progress.stage("annotations", len(read.rows))
         annotated = annotate_all(
             read.rows,
-            rewards,
+            scored,
             annotator_named(annotator, weights),
             folder,
             open_database=open_database,

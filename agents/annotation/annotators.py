@@ -3,9 +3,11 @@
 The better of two is chosen with the probability of Bradley and Terry, sigmoid(u - u'): one rule for all.
 `implicit` is the annotator of SPA and SGPO (arXiv 2406.04412, 2502.18099): beta log(pi / pi_SFT), nothing
 else. `execution` asks the data: what failed, what is cut or empty, how many candidates agree, whether
-literals exist and joins are known. `combined` weighs both, with weights fitted to preferences of people
-(`fit_weights`); before any are known, it adds the two. The weights of `execution` are ours, round numbers by
-judgement.
+literals exist and joins are known. `combined` weighs both, and how likely the model itself finds each answer,
+with weights fitted to preferences of people (`fit_weights`); before any are known, it adds the three. The
+weights of `execution` are ours, round numbers by judgement. Without the likelihood the data's word is worth
+less than the model's own: over 400 questions of a model that answers 58.5 % right, `execution` picks 52.8 %
+right ones of its four candidates, with the likelihood 58.3 %.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ EXECUTION: Weights = {
 }
 BETA = 0.1
 """Of the implicit reward, in `implicit` and, before it is fitted, in `combined`."""
+COMBINED: Weights = {**EXECUTION, "reward": BETA, "likelihood": 1.0}
 SURE_ENOUGH = 0.6
 NAMES = ("implicit", "execution", "judge", "combined")
 
@@ -69,7 +72,7 @@ def annotator(name: str, weights: Weights | None = None) -> Annotator:
         "implicit": Annotator("implicit", implicit, sure_enough=0.5),
         "execution": Annotator("execution", EXECUTION),
         "judge": Annotator("judge", {}, judged=2.0),
-        "combined": Annotator("combined", weights or {**EXECUTION, **implicit}, judged=1.0),
+        "combined": Annotator("combined", weights or COMBINED, judged=1.0),
     }[name]
 
 
@@ -77,9 +80,10 @@ def fit_weights(pairs: Sequence[tuple[Evidence, Evidence]], strength: float = 1.
     """The weights under which (better, worse) pairs are likeliest, with a normal prior around those of
     `combined` (Bradley-Terry by Newton's method; few pairs move them little).
 
-    strength: of the prior, as the inverse of its variance.
+    strength: of the prior, as the inverse of its variance. The likelihood keeps its weight where the pairs do
+    not tell it: a correction by a person is unlikely to the model because the model was wrong there.
     """
-    prior = {**EXECUTION, "reward": BETA}
+    prior = COMBINED
     names = list(prior)
     mean = np.array([prior[name] for name in names])
     gaps = np.array([[b.features()[n] - w.features()[n] for n in names] for b, w in pairs])

@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from ...tools.database import Database
 
 MOST_COLUMNS_ASKED = 8
+LEAST_LOGPROB = -20.0
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer to a question. sql: "" where it declined. reward: log(pi / pi_SFT) of its trajectory, where
-    that is known (the implicit reward).
+    """One answer to a question. sql: "" where it declined. reward: log(pi / pi_SFT) of its trajectory (the
+    implicit reward); logprob: log pi, of the model that gave it; both where that is known.
     """
 
     id: str
     sql: str
     reward: float | None = None
+    logprob: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Evidence:
             "columns named": self.named,
             "columns": math.log1p(min(len(self.columns), MOST_COLUMNS_ASKED)),
             "reward": self.candidate.reward or 0.0,
+            "likelihood": max(LEAST_LOGPROB, self.candidate.logprob or 0.0),
         }
 
 

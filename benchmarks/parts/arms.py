@@ -25,12 +25,12 @@ from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.losses import Options
 from sqlberg.training.preferences import Preference
-from sqlberg.training.rounds.annotations import Annotated, preferences_of
+from sqlberg.training.rounds.annotations import Annotated, candidates_of, preferences_of
 from sqlberg.training.rounds.candidates import Sampled
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.plan import Progress
-from sqlberg.training.rounds.rewards import implicit_rewards
+from sqlberg.training.rounds.rewards import Scored, scored_responses
 from sqlberg.training.trainer import Settings
 
 from .turns import Opened, Verdict, Verdicts, answered, said, sampled, write_sql
@@ -114,9 +114,15 @@ class Bench:
             sides = [right[0] if right else question.sql, wrong[0]]
             if flipped and torch.rand(1, generator=_draw(self.seed, question.id)).item() < FLIPPED:
                 sides.reverse()
-            chosen, rejected = (said(row, sql) for sql in sides)
+            chosen, rejected = (said(sql) for sql in sides)
             pairs.append(
-                Preference(id=row.id, db_id=row.db_id, prompt=row.prompt, chosen=chosen, rejected=rejected)
+                Preference(
+                    id=row.id,
+                    db_id=row.db_id,
+                    prompt=(*row.prompt, *row.opening),
+                    chosen=chosen,
+                    rejected=rejected,
+                )
             )
         return pairs
 
@@ -133,7 +139,6 @@ class Bench:
             epochs=epochs,
             batch=recipe.batch,
             rate=recipe.rate,
-            half=False,
             seed=self.seed,
         )
         torch.manual_seed(self.seed)
@@ -143,15 +148,16 @@ class Bench:
 
     def candidates(
         self, number: int, adapter: Path
-    ) -> tuple[list[Sampled], list[list[Verdict]], dict[str, float]]:
-        """A policy's candidates for the questions of a round, what they show, and their rewards."""
+    ) -> tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]:
+        """A policy's candidates for the questions of a round, what they show, and how likely
+        they are to it."""
         questions, rows = zip(*self.data.rounds[number], strict=True)
         written = write_sql(rows, self.weights, adapter, CANDIDATES, self.pool)
         verdicts = [found for found in self.verdicts.of(questions, written) if found]
         found = sampled(rows, written)
         policy = EmbeddedPolicy(self.weights, adapter)
-        rewards = implicit_rewards(policy, found, Settings(half=False), self._learning(), self.progress)
-        return found, verdicts, rewards
+        scored = scored_responses(policy, found, Settings(), self._learning(), self.progress)
+        return found, verdicts, scored
 
     def _learning(self) -> Learning:
         return Learning(self.folder / "references", Follower(epsilon=self.recipe.epsilon))
@@ -162,13 +168,13 @@ def annotated(
     weights: dict[str, float] | None,
     found: Sequence[Sampled],
     verdicts: Sequence[Sequence[Verdict]],
-    rewards: dict[str, float],
+    scored: dict[str, Scored],
 ) -> tuple[list[Preference], dict[str, Any]]:
     """The preferences that an annotator gives, and how true they are."""
     says = annotator(name, weights)
     rows, true, apart = [], 0, 0
     for row, looked in zip(found, verdicts, strict=True):
-        candidates = [Candidate(one.id, one.sql, rewards.get(one.id)) for one in row.responses]
+        candidates = candidates_of(row, scored)
         decided = decide(says, row.question, together(candidates, [one.looked for one in looked]))
         right = {one.id: verdict.right for one, verdict in zip(row.responses, looked, strict=True)}
         if decided.chosen and right[decided.chosen] != right[decided.rejected]:
@@ -197,8 +203,8 @@ def run_arm(bench: Bench, arm: Arm, seeds: Sequence[Preference], start: Path) ->
     method, adapter, pairs = arm.method, start, list(seeds)
     rounds = []
     for number in range(len(bench.data.rounds) if arm.annotator else 0):
-        found, verdicts, rewards = bench.candidates(number, adapter)
-        own, told = annotated(arm.annotator, weights, found, verdicts, rewards)
+        found, verdicts, scored = bench.candidates(number, adapter)
+        own, told = annotated(arm.annotator, weights, found, verdicts, scored)
         pairs += own
         adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, method, 1)
         rounds.append({**told, **trained})

@@ -18,16 +18,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ConfigDict
 from sqlberg.agents.annotation.evidence import Candidate, Evidence, Looked, look
 from sqlberg.agents.opening import open_database
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
+from sqlberg.models.embedded.adapter import digest
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
-from sqlberg.models.embedded.decoding import judged, write_sketches
 from sqlberg.models.embedded.grammar import Query, parse
+from sqlberg.models.embedded.items import Token
+from sqlberg.models.embedded.reading import Situation
 from sqlberg.models.embedded.sql_writer import SqlWriter, UnconnectedTables
-from sqlberg.models.embedded.tensors import prompt_tensors
 from sqlberg.models.embedded.weights import load_weights
 from sqlberg.tools.database import Database
 from sqlberg.tools.limits import Limits
@@ -38,12 +40,15 @@ from sqlberg.training.evaluation.comparators import multiset
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.formats import chat_messages
 from sqlberg.training.journal import Finished, Journal
+from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
 
+from .many_prompts import best_sketches
+
 LIMITS = Limits(seconds=10, rows=20_000)
-PART = 40
-"""Questions of a piece of work."""
+PART, TOGETHER = 64, 16
+"""Questions of a piece of work, and those of them that are written for at a time."""
 TRIES = 3
 """Statements that the graph runs at most until one does not fail."""
 
@@ -75,7 +80,7 @@ def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, fol
                 return Opened(**about, prompt=tuple(messages[:start]), opening=tuple(messages[start:place]))
         return Opened(**about)
 
-    with Journal(folder, {"weights": str(weights)}, Opened, "openings.jsonl") as journal:
+    with Journal(folder, {"weights": digest(weights)}, Opened, "openings.jsonl") as journal:
         return work_through(questions, work, journal, open_database=partial(_database, data), concurrency=2)
 
 
@@ -98,9 +103,9 @@ def sampled(rows: Sequence[Opened], written: Sequence[Sequence[str]]) -> list[Sa
             id=row.id,
             db_id=row.db_id,
             question=row.question,
-            prompt=row.prompt,
+            prompt=(*row.prompt, *row.opening),
             responses=tuple(
-                Response(id=f"{row.id}-{number}", sql=sql, messages=said(row, sql))
+                Response(id=f"{row.id}-{number}", sql=sql, messages=said(sql))
                 for number, sql in enumerate(statements)
             ),
         )
@@ -109,13 +114,11 @@ def sampled(rows: Sequence[Opened], written: Sequence[Sequence[str]]) -> list[Sa
     ]
 
 
-def said(row: Opened, sql: str) -> Messages:
-    """The response that decides for a statement."""
+def said(sql: str) -> Messages:
+    """The response that decides for a statement; what was searched before it belongs to the prompt."""
     call = {"id": "call_sql", "function": {"name": "execute_sql", "arguments": {"sql": sql}}}
     last = {"role": "assistant", "content": "", "tool_calls": [call]}
-    return Sampled.model_validate(
-        {"id": "", "db_id": "", "question": "", "prompt": [*row.opening, last]}
-    ).prompt
+    return Sampled.model_validate({"id": "", "db_id": "", "question": "", "prompt": [last]}).prompt
 
 
 @dataclass(frozen=True)
@@ -181,29 +184,34 @@ def _database(data: Path, db_id: str) -> Database:
 
 
 def _write_part(weights: Path, adapter: Path | None, count: int, rows: Sequence[Opened]) -> list[list[str]]:
-    import torch
-
+    """pi_SFT's verdict was never trained, so sketches stand in the order of their probability."""
     network, writer = load_weights(weights, adapter)
-    found = []
-    for row in rows:
-        situation = read_turn([message.wired() for message in (*row.prompt, *row.opening)])
-        prompt = writer.write(situation)
-        types = {(column.table, column.name): column.type for column in situation.columns}
-        sql_writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)
-        with torch.inference_mode():
-            memory = prompt_tensors([prompt]).read(network)
-            sketches = write_sketches(network, memory, prompt, beams=count, turn="execute")
-            sketches = judged(network, memory, sketches)
-        statements: dict[str, None] = {}
-        for sketch in sketches:
-            tree = parse(sketch.tokens)
-            try:
-                if isinstance(tree, Query):
-                    statements[sql_writer.write(tree)] = None
-            except UnconnectedTables:
-                continue
-        found.append(list(statements))
+    situations = [read_turn([message.wired() for message in (*row.prompt, *row.opening)]) for row in rows]
+    prompts = [writer.write(situation) for situation in situations]
+    found: list[list[str]] = [[] for _ in rows]
+    by_length = sorted(range(len(rows)), key=lambda number: len(prompts[number].pieces))
+    for start in range(0, len(rows), TOGETHER):
+        numbers = by_length[start : start + TOGETHER]
+        with torch.inference_mode(), computing("cpu", half=True):
+            written = best_sketches(network, [prompts[number] for number in numbers], count)
+        for number, sketches in zip(numbers, written, strict=True):
+            found[number] = _statements(situations[number], sketches)
     return found
+
+
+def _statements(situation: Situation, sketches: Iterable[tuple[Token, ...]]) -> list[str]:
+    """The different statements that sketches stand for."""
+    types = {(column.table, column.name): column.type for column in situation.columns}
+    writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)
+    statements: dict[str, None] = {}
+    for sketch in sketches:
+        tree = parse(sketch)
+        try:
+            if isinstance(tree, Query):
+                statements[writer.write(tree)] = None
+        except UnconnectedTables:
+            continue
+    return list(statements)
 
 
 def _look_at(data: Path, asked: Sequence[tuple[Question, list[str]]]) -> list[tuple[str, Verdict]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from sqlberg.agents.annotation.annotators import EXECUTION, NAMES, annotator, fit_weights
+from sqlberg.agents.annotation.annotators import COMBINED, EXECUTION, NAMES, annotator, fit_weights
 from sqlberg.agents.annotation.evidence import Candidate, Evidence, gather
 from sqlberg.agents.annotation.graph import Annotation, annotate, decide
 from sqlberg.tools.database import Database, open_database
@@ -112,7 +112,7 @@ def test_the_judge_sees_data_as_data(shop: Database):
 
 def test_weights_fitted_to_people_follow_them_and_stay_near_the_prior_without_them(shop: Database):
     found = by_id(gather(shop, QUESTION, [RIGHT, AGAIN, EMPTY, FAILS]))
-    assert fit_weights([]) == {**EXECUTION, "reward": 0.1}
+    assert fit_weights([]) == COMBINED
     # People who prefer the empty answer each time.
     fitted = fit_weights([(found["empty"], found["right"])] * 50)
     assert fitted["empty"] > EXECUTION["empty"]
@@ -125,3 +125,12 @@ def test_every_annotator_has_a_name():
     assert [annotator(name).name for name in NAMES] == list(NAMES)
     with pytest.raises(KeyError):
         annotator("oracle")
+
+
+def test_what_the_model_finds_likely_counts_where_the_data_is_silent(shop: Database):
+    other = Candidate("other", "SELECT name FROM customer WHERE country = 'Norway'", None, -6.0)
+    likely = Candidate("likely", RIGHT.sql, None, -0.5)
+    told = annotate(shop, QUESTION, [other, likely], annotator("combined"))
+    assert (told.verdict, told.chosen) == ("preferred", "likely")
+    assert "likelihood" in told.reasons[0]
+    assert annotate(shop, QUESTION, [other, likely], annotator("execution")).verdict == "tie"

@@ -24,6 +24,7 @@ from sqlberg.training.rounds.learners import EmbeddedLearner, learner_of
 from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.negatives import weak_negatives
 from sqlberg.training.rounds.plan import Improved, Plan, Progress
+from sqlberg.training.rounds.rewards import Scored
 from sqlberg.training.rounds.truth import truths
 from sqlberg.training.trainer import Settings, Step
 
@@ -104,9 +105,9 @@ def test_annotations_become_preferences_that_say_why(shop: Path, rows: list[Samp
 
 
 def test_rewards_decide_where_the_annotator_goes_by_them(shop: Path, rows: list[Sampled], tmp_path: Path):
-    rewards = {one.id: 30.0 * (n == 1) for row in rows for n, one in enumerate(row.responses)}
+    scored = {one.id: Scored(-1.0, 30.0 * (n == 1)) for row in rows for n, one in enumerate(row.responses)}
     annotated = annotate_all(
-        rows, rewards, annotator("implicit"), tmp_path, open_database=opened(shop), settings={}
+        rows, scored, annotator("implicit"), tmp_path, open_database=opened(shop), settings={}
     )
     assert {row.chosen for row in annotated if row.verdict == "preferred"} <= {f"q{n}-1" for n in range(3)}
     assert any(row.verdict == "preferred" for row in annotated)

@@ -8,7 +8,6 @@ Checkpoints hold what is trained, the optimiser and the position: a killed run g
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import os
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...models.embedded.network import SketchNetwork
 from ..checkpoints import load_checkpoint, save_checkpoint
+from ..precision import computing
 
 if TYPE_CHECKING:
     import torch
@@ -92,11 +92,10 @@ def train(
         _groups(network, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
     )
     step, spent = _resume(folder, worker, workers, network, optimiser, device)
-    half = bfloat16_pays(device)
     clock = _Clock(spent, settings)
     while not clock.over(step):
         network.train()
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+        with computing(device, half=True):
             loss = objective.loss(network, step, device)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -161,25 +160,6 @@ class _Clock:
 
     def over(self, step: int) -> bool:
         return self.done(step) >= 1.0
-
-
-def bfloat16_pays(device: str) -> bool:
-    """Whether matrix products are faster in bfloat16 here: measured, since many CPUs only emulate it."""
-    import torch
-
-    if device != "cpu":
-        return True
-
-    def seconds(dtype: torch.dtype) -> float:
-        a, b = torch.ones(512, 384, dtype=dtype), torch.ones(384, 1536, dtype=dtype)
-        best = math.inf
-        for _ in range(5):
-            began = time.perf_counter()
-            _ = a @ b
-            best = min(best, time.perf_counter() - began)
-        return best
-
-    return seconds(torch.bfloat16) < 0.7 * seconds(torch.float32)
 
 
 def _trained(network: SketchNetwork) -> Iterator[tuple[str, torch.nn.Parameter]]:

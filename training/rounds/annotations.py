@@ -18,8 +18,9 @@ from .candidates import Sampled
 
 if TYPE_CHECKING:
     from ...agents.annotation.annotators import Annotator
-    from ...agents.annotation.evidence import Evidence
+    from ...agents.annotation.evidence import Candidate, Evidence
     from ...tools.database import Database
+    from .rewards import Scored
 
 ANNOTATIONS = "annotations.jsonl"
 
@@ -47,7 +48,7 @@ class Annotated(Finished):
 
 def annotate_all(
     sampled: Sequence[Sampled],
-    rewards: Mapping[str, float],
+    scored: Mapping[str, Scored],
     annotator: Annotator,
     folder: Path,
     *,
@@ -59,9 +60,9 @@ def annotate_all(
 ) -> list[Annotated]:
     """Annotate every question's candidates, in `folder`; those that are there already stay.
 
-    rewards: log(pi / pi_SFT) of responses by id, where known. judge: a chat model. Raises `SqlbergError`.
+    scored: what the model finds of responses, by their ids, where known. judge: a chat model. Raises
+    `SqlbergError`.
     """
-    from ...agents.annotation.evidence import Candidate
     from ...agents.annotation.graph import annotate
     from ...errors import SqlbergError
 
@@ -75,7 +76,7 @@ def annotate_all(
         if len(row.responses) < 2:
             reason = row.error or "all candidates say the same"
             return Annotated(**about, verdict="abstained", reasons=(reason,))
-        candidates = [Candidate(one.id, one.sql, rewards.get(one.id)) for one in row.responses]
+        candidates = candidates_of(row, scored)
         try:
             found = annotate(database(), row.question, candidates, annotator, model=judge, cancel=stop)
         except SqlbergError as error:
@@ -101,6 +102,18 @@ def annotate_all(
             finished=finished,
             failure=lambda row: row.error,
         )
+
+
+def candidates_of(row: Sampled, scored: Mapping[str, Scored]) -> list[Candidate]:
+    """The responses to a question, for an annotator."""
+    from ...agents.annotation.evidence import Candidate
+
+    return [
+        Candidate(one.id, one.sql, said.reward, said.logprob)
+        if (said := scored.get(one.id))
+        else Candidate(one.id, one.sql)
+        for one in row.responses
+    ]
 
 
 def preferences_of(

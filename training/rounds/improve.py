@@ -1,8 +1,8 @@
 """The rounds of an improvement run: the few preferences of people first, then the model's own.
 
     round 0   seed preferences → trained on → adapter 0 (π_0), weights of the `combined` annotator
-    round t   questions → candidates of π_{t-1} → rewards log(π_{t-1} / π_SFT) → annotations → preferences
-              → follower → trained on from π_{t-1} → adapter t → held-out questions → gate
+    round t   questions → candidates of π_{t-1} → log π_{t-1}, log(π_{t-1} / π_SFT) → annotations
+              → preferences → follower → trained on from π_{t-1} → adapter t → held-out questions → gate
 
 After SGPO/SSAPO (Chu et al., arXiv 2502.18099, Algorithm 1) and SPA (Kim et al., arXiv 2406.04412); with
 `epsilon` 0 or another objective it is iterative DPO and its kin. π_SFT is the model without an adapter.
@@ -37,7 +37,7 @@ from .learners import Learner
 from .learning import Learning, learn
 from .plan import Improved, Plan, Progress, Round
 from .report import write_report
-from .rewards import implicit_rewards
+from .rewards import Scored, scored_responses
 from .truth import Truth, truths
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class _Rounds:
         for number, part in enumerate(_parts(questions, plan.rounds, plan.seed), start=1):
             self.progress.round = number
             sampled = self._sampled(number, part, adapter)
-            rewards = self._rewards(sampled, adapter)
-            annotated = self._annotated(number, sampled, rewards, weights)
+            scored = self._scored(sampled, adapter)
+            annotated = self._annotated(number, sampled, scored, weights)
             own = preferences_of(sampled, annotated, self.tools)
             pairs = [*pairs, *own] if plan.cumulative else own
             if not pairs:
@@ -140,11 +140,16 @@ class _Rounds:
     def _place(self, number: int) -> Path:
         return self.folder / f"round-{number}"
 
-    def _rewards(self, sampled: Sequence[Sampled], adapter: Path | None) -> dict[str, float]:
-        if adapter is None:
-            return {}
-        policy = self.learner.policy(adapter, self.plan.rank)
-        return implicit_rewards(policy, sampled, self.plan.training, self.learning, self.progress, self.tools)
+    def _scored(self, sampled: Sequence[Sampled], adapter: Path | None) -> dict[str, Scored]:
+        return scored_responses(
+            self.learner.policy(adapter, self.plan.rank),
+            sampled,
+            self.plan.training,
+            self.learning,
+            self.progress,
+            self.tools,
+            adapted=adapter is not None,
+        )
 
     def _sampled(self, number: int, questions: Sequence[Question], adapter: Path | None) -> list[Sampled]:
         plan = self.plan
@@ -165,14 +170,14 @@ class _Rounds:
         )
 
     def _annotated(
-        self, number: int, sampled: Sequence[Sampled], rewards: dict[str, float], weights: Any
+        self, number: int, sampled: Sequence[Sampled], scored: dict[str, Scored], weights: Any
     ) -> list[Annotated]:
         from ...agents.annotation.annotators import annotator
 
         self.progress.stage("annotations", len(sampled))
         return annotate_all(
             sampled,
-            rewards,
+            scored,
             annotator(self.plan.annotator, weights),
             self._place(number) / "annotations",
             open_database=self.open_database,

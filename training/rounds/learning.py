@@ -127,11 +127,20 @@ def logprobs(
     progress: Progress,
 ) -> Logprobs:
     """Log-probabilities of rows under the policy as it is ("start") or without its adapter ("base")."""
+    import torch
     from accelerate import Accelerator
 
-    accelerator = Accelerator(mixed_precision="bf16" if settings.half else "no")
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     policy.network.to(accelerator.device)
-    return reference_logprobs(policy, rows, kind, about.references, accelerator, advance=progress.advance)
+    return reference_logprobs(
+        policy,
+        rows,
+        kind,
+        about.references,
+        accelerator,
+        half=settings.half,
+        advance=progress.advance,
+    )
 
 
 def _encoded(policy: Policy, lesson: Lesson, weak: Sequence[Messages]) -> Encoded:

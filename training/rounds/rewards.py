@@ -1,8 +1,9 @@
-"""The implicit reward of a response: log(pi / pi_SFT), what training has made of the model so far."""
+"""What models find of responses: their log-probability, and the implicit reward log(pi / pi_SFT)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,29 @@ from .learning import Learning, logprobs
 from .plan import Progress
 
 
-def implicit_rewards(
+@dataclass(frozen=True)
+class Scored:
+    """logprob: log pi of a response; reward: log(pi / pi_SFT), where pi is another than pi_SFT (SPA, arXiv
+    2406.04412, eq. 8, without beta).
+    """
+
+    logprob: float
+    reward: float | None = None
+
+
+def scored_responses(
     policy: Policy,
     sampled: Sequence[Sampled],
     settings: Settings,
     about: Learning,
     progress: Progress,
     tools: Sequence[dict[str, Any]] = (),
-) -> dict[str, float]:
-    """Of every response that the policy can read, by its id (SPA, arXiv 2406.04412, eq. 8, without beta).
+    *,
+    adapted: bool = True,
+) -> dict[str, Scored]:
+    """Every response that the policy can read, by its id.
 
-    policy: pi with its adapter; without it, pi_SFT.
+    policy: pi with its adapter; without it, pi_SFT. adapted: it was trained, so that the two are different.
     """
     rows: dict[str, Encoded] = {}
     for row in sampled:
@@ -34,22 +47,23 @@ def implicit_rewards(
             try:
                 rows[response.id] = policy.encode(row.prompt, [response.messages], tools)
             except SqlbergError:
-                continue  # it has no reward; other evidence may still decide
-    progress.stage("rewards", 2 * len(rows))
+                continue  # nothing is known of it; other evidence may still decide
+    progress.stage("log-probabilities", (1 + adapted) * len(rows))
     wanted = list(rows.values())
-    start, base = (logprobs(policy, wanted, kind, about, settings, progress) for kind in ("start", "base"))
-    return {name: start[row.key][0] - base[row.key][0] for name, row in rows.items()}
+    base = logprobs(policy, wanted, "base", about, settings, progress)
+    if not adapted:
+        return {name: Scored(base[row.key][0]) for name, row in rows.items()}
+    start = logprobs(policy, wanted, "start", about, settings, progress)
+    return {
+        name: Scored(start[row.key][0], start[row.key][0] - base[row.key][0]) for name, row in rows.items()
+    }
 
 
-def rewards_by(
+def scored_by(
     reference: str, sampled: Sequence[Sampled], folder: Path, progress: Progress
-) -> dict[str, float]:
-    """The same for a model by its reference, MODEL+ADAPTER; what was computed is kept in `folder`.
-
-    Raises `SqlbergError` where it has no adapter: then it is pi_SFT itself.
-    """
+) -> dict[str, Scored]:
+    """The same by a model's reference, MODEL[+ADAPTER]; what was computed is kept in `folder`."""
     kind, name, adapter = in_process(reference)
-    if adapter is None:
-        raise SqlbergError(f"{reference} has no adapter, so it has no reward: name MODEL+ADAPTER")
     policy = learner_of(f"{kind}:{name}" if name else kind).policy(adapter, rank=1)
-    return implicit_rewards(policy, sampled, Settings(), Learning(folder / "references"), progress)
+    about = Learning(folder / "references")
+    return scored_responses(policy, sampled, Settings(), about, progress, adapted=adapter is not None)
