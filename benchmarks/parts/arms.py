@@ -25,7 +25,7 @@ from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.losses import Options
 from sqlberg.training.preferences import Preference
-from sqlberg.training.rounds.annotations import Annotated, candidates_of, preferences_of
+from sqlberg.training.rounds.annotations import as_annotated, candidates_of, preferences_of
 from sqlberg.training.rounds.candidates import Sampled
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.learning import Learning, learn
@@ -179,20 +179,7 @@ def annotated(
         right = {one.id: verdict.right for one, verdict in zip(row.responses, looked, strict=True)}
         if decided.chosen and right[decided.chosen] != right[decided.rejected]:
             apart, true = apart + 1, true + right[decided.chosen]
-        rows.append(
-            Annotated(
-                id=row.id,
-                db_id=row.db_id,
-                question=row.question,
-                annotator=name,
-                verdict=decided.verdict,
-                chosen=decided.chosen,
-                rejected=decided.rejected,
-                probability=decided.probability,
-                margin=decided.margin,
-                reasons=decided.reasons,
-            )
-        )
+        rows.append(as_annotated(row, decided))
     preferences = preferences_of(found, rows)
     return preferences, {"preferred": len(preferences), "told_apart": apart, "true": true}
 

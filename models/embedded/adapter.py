@@ -23,9 +23,9 @@ _PREFIX = "base_model.model."
 
 
 @cache
-def digest(folder: Path) -> str:
-    """Of the weights in a folder."""
-    with (folder / "model.safetensors").open("rb") as file:
+def digest(folder: Path, name: str = "model.safetensors") -> str:
+    """Of the weights in a folder; name: `WEIGHTS` for those of an adapter."""
+    with (folder / name).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 

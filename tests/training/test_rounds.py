@@ -262,6 +262,15 @@ def test_an_annotator_without_anything_to_go_by_is_one_clear_error(shop: Path, t
         improve(EmbeddedLearner(), QUESTIONS, [], tmp_path, plan, open_database=opened(shop))
 
 
+@pytest.mark.parametrize("plan", [replace(QUICK, reference="start"), replace(QUICK, method="poft")])
+def test_what_an_objective_lacks_is_told_before_any_round(
+    shop: Path, rows: list[Sampled], tmp_path: Path, plan: Plan
+):
+    with pytest.raises(SqlbergError, match=r"reference base|name at least one"):
+        improved(shop, rows, tmp_path, plan)
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_ties_are_one_clear_error(shop: Path, tmp_path: Path):
     plan = replace(QUICK, candidates=1, rounds=1)
     with pytest.raises(SqlbergError, match="no preference to learn from"):
@@ -305,6 +314,9 @@ def test_weak_negatives_without_words_are_left_out_and_not_their_pair(rows: list
         Progress(),
     )
     assert (told.pairs, told.unreadable) == (3, 1)
+    policy = EmbeddedLearner().policy(None, 2)
+    read = [policy.encode(one.prompt, [one.chosen, one.rejected]) for one in (seeds[0], seeds[2])]
+    assert told.rejected_tokens == sum(row.own_tokens[1] for row in read) / 2
     aside = json.loads((tmp_path / "set_aside.jsonl").read_text())
     assert aside["id"] == "broken"
 

@@ -16,6 +16,7 @@ from ...agents.acting import tools_of
 from ...agents.prompts import prompt_for
 from ...models.chat_template import render_rows
 from ...models.embedded import turns
+from ...models.embedded.adapter import WEIGHTS, digest
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import KEYWORD_IDS, START
 from ...models.embedded.network import KIND_IDS
@@ -54,7 +55,7 @@ class EmbeddedReader:
 
     def __init__(self, base: Path = SHIPPED, adapter: Path | None = None) -> None:
         self.network, self.writer = load_weights(base, adapter)
-        self.name = f"embedded {base} {adapter or ''}"
+        self.name = f"embedded {digest(base)} {digest(adapter, WEIGHTS) if adapter else ''}".strip()
 
     def opening(self, database: Database, question: str) -> Dialogue:
         dialogue: Dialogue = [

@@ -19,6 +19,7 @@ from .candidates import Sampled
 if TYPE_CHECKING:
     from ...agents.annotation.annotators import Annotator
     from ...agents.annotation.evidence import Candidate, Evidence
+    from ...agents.annotation.graph import Annotation
     from ...tools.database import Database
     from .rewards import Scored
 
@@ -81,16 +82,7 @@ def annotate_all(
             found = annotate(database(), row.question, candidates, annotator, model=judge, cancel=stop)
         except SqlbergError as error:
             return Annotated(**about, verdict="abstained", error=str(error))
-        return Annotated(
-            **about,
-            verdict=found.verdict,
-            chosen=found.chosen,
-            rejected=found.rejected,
-            probability=found.probability,
-            margin=found.margin,
-            reasons=found.reasons,
-            evidence={one.candidate.id: _told(one) for one in found.evidence},
-        )
+        return as_annotated(row, found)
 
     with Journal(folder, settings, Annotated, ANNOTATIONS) as journal:
         return work_through(
@@ -102,6 +94,23 @@ def annotate_all(
             finished=finished,
             failure=lambda row: row.error,
         )
+
+
+def as_annotated(row: Sampled, found: Annotation) -> Annotated:
+    """What the annotator found, with the question it was asked."""
+    return Annotated(
+        id=row.id,
+        db_id=row.db_id,
+        question=row.question,
+        annotator=found.annotator,
+        verdict=found.verdict,
+        chosen=found.chosen,
+        rejected=found.rejected,
+        probability=found.probability,
+        margin=found.margin,
+        reasons=found.reasons,
+        evidence={one.candidate.id: _told(one) for one in found.evidence},
+    )
 
 
 def candidates_of(row: Sampled, scored: Mapping[str, Scored]) -> list[Candidate]:

@@ -34,7 +34,7 @@ from ..preferences import Preference
 from .annotations import Annotated, agreements, annotate_all, combined_weights, preferences_of
 from .candidates import Sampled, sample_candidates
 from .learners import Learner
-from .learning import Learning, learn
+from .learning import Learning, check, learn
 from .plan import Improved, Plan, Progress, Round
 from .report import write_report
 from .rewards import Scored, scored_responses
@@ -69,6 +69,8 @@ def improve(
         raise SqlbergError(
             "the implicit annotator goes by what seed preferences taught: give some, or another annotator"
         )
+    learning = Learning(folder / "references", plan.follower, plan.aligned)
+    check(plan.method, plan.reference, learning)  # before the hours of the rounds before it
     about = {
         "learner": learner.name,
         "questions": fingerprint({"asked": [one.model_dump() for one in questions]}),
@@ -79,7 +81,6 @@ def improve(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         agree(folder / "run.json", about)
-        learning = Learning(folder / "references", plan.follower, plan.aligned)
         progress = progress or Progress()
         rounds = _Rounds(learner, folder, plan, open_database, held_out, judge, tools, progress, learning)
         return rounds.run(questions, seeds)

@@ -54,6 +54,17 @@ class Learning:
     aligned: Sequence[str] = ()
 
 
+def check(objective: str, reference: Reference, about: Learning) -> None:
+    """Raises `SqlbergError` where an objective lacks what it needs."""
+    if objective in SPACES and about.follower.epsilon > 0 and reference != "base":
+        raise SqlbergError(
+            f"{objective} measures its gaps against the model without an adapter: use the reference base, or "
+            "an epsilon of 0"
+        )
+    if objective in NEEDS_ALIGNED and not about.aligned:
+        raise SqlbergError(f"{objective} weighs by aligned models: name at least one")
+
+
 def learn(
     policy: Policy,
     lessons: Sequence[Lesson],
@@ -69,14 +80,8 @@ def learn(
             f"{settings.objective} learns from preferences, and {len(lessons) - len(pairs)} of the lines are "
             f"trajectories to imitate: use {' or '.join(sorted(IMITATING))}"
         )
+    check(settings.objective, settings.reference, about)
     plays = settings.objective in SPACES and about.follower.epsilon > 0
-    if plays and settings.reference != "base":
-        raise SqlbergError(
-            f"{settings.objective} measures its gaps against the model without an adapter: use the "
-            "reference base, or an epsilon of 0"
-        )
-    if settings.objective in NEEDS_ALIGNED and not about.aligned:
-        raise SqlbergError(f"{settings.objective} weighs by aligned models: name at least one")
     weak = weak_negatives(pairs) if settings.objective in NEEDS_WEAK else [[]] * len(lessons)
     rows: list[Encoded] = []
     read: list[Lesson] = []
@@ -114,7 +119,8 @@ def learn(
         tell=progress.step,
         references=about.references,
     )
-    chosen, rejected = (fmean(row.own_tokens[side] for row in rows) for side in (0, -1))
+    chosen = fmean(row.own_tokens[0] for row in rows)
+    rejected = fmean(row.own_tokens[min(1, len(row.own_tokens) - 1)] for row in rows)
     return Learned(adapter, len(lessons), len(aside), moved, chosen, rejected)
 
 
