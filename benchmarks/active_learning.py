@@ -2,13 +2,14 @@
 
     python benchmarks/active_learning.py [--quick] [--data FOLDER] [--output FOLDER] [--seeds 0 1 2]
 
-A model trained from MiniLM on made-up questions and very few of people's (parts/sft_start.py) asks for the
-gold SQL of Spider's train questions, a hundred at a time up to a thousand, in the order in which each
-selector of `sqlberg select` ranks them by that model; it learns each hundred by imitation, with as many of
-those before beside them, and is scored on all of dev (parts/turns.py). Stopped at any moment, a run goes on
-with the next hundred; what is finished lies in results/active_learning/. About an hour and a half a seed on
-two cores. Writes results/active_learning.json and .svg (not with --quick: a few questions, one seed); `ok`:
-every selector has all of its points, and choosing a thousand takes at most five minutes.
+For each seed a model trained from MiniLM on made-up questions and very few of people's (parts/sft_start.py)
+asks for the gold SQL of Spider's train questions, a hundred at a time up to a thousand, in the order in which
+each selector of `sqlberg select` ranks them by that model; it learns each hundred by imitation, with as many
+of those before beside them, and is scored on all of dev (parts/turns.py). Stopped at any moment, a run goes
+on; what is finished lies in results/active_learning/, and a seed that is finished there is not made again. A
+seed takes about two hours on two cores. Writes results/active_learning.json and .svg (not with --quick: a few
+questions, one seed); `ok`: every selector has all of its points, and choosing a thousand takes at most five
+minutes.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from parts.arms import read_result
+from parts.by_seed import SeedResult, finished
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, sft_start, split_train
-from parts.turns import Opened, Verdicts, answered, open_dialogues, processes, said, write_sql
+from parts.turns import Asked, Deciding, Opened, open_dialogues, processes, said
 from sqlberg.models.embedded.adapter import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.tools.database import Database
@@ -39,7 +41,6 @@ from sqlberg.training.active.selectors import SELECTORS
 from sqlberg.training.curves import picture
 from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.evaluation.dataset import Question, load_dataset
-from sqlberg.training.journal import write_json
 from sqlberg.training.preferences import Trajectory
 from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.plan import Progress
@@ -47,7 +48,7 @@ from sqlberg.training.trainer import Settings
 
 TAUGHT = 1 / 100
 POINTS, EACH = 10, 100
-RATE, EPOCHS = 3e-4, 2
+RECIPE = {"rate": 3e-4, "epochs": 2, "taught": TAUGHT}
 LONGEST = 300.0
 """Seconds in which a thousand must be chosen."""
 RESULTS = BENCHMARKS / "results" / "active_learning"
@@ -55,19 +56,27 @@ RESULTS = BENCHMARKS / "results" / "active_learning"
 
 @dataclass(frozen=True)
 class Given:
-    """What is the same for all selectors: the model, the pool by id with its dialogues, what is scored."""
+    """What is the same for all selectors of a seed: the model, the pool with its dialogues, what is scored.
+    points, each: how many labels are asked for, and how often.
+    """
 
-    weights: Path
-    pool: dict[str, tuple[Question, Opened]]
-    scored: list[tuple[Question, Opened]]
+    deciding: Deciding
+    pool: Asked
+    scored: Asked
+    seed: int
+    points: int = POINTS
+    each: int = EACH
+
+    def row(self, identity: str) -> tuple[Question, Opened]:
+        return next(pair for pair in self.pool if pair[0].id == identity)
 
 
 class Reader(EmbeddedReader):
     """Reads the dialogues that are at hand, up to the first decision."""
 
     def __init__(self, given: Given) -> None:
-        super().__init__(given.weights)
-        self.by_question = {question.question: row for question, row in given.pool.values()}
+        super().__init__(given.deciding.weights)
+        self.by_question = {question.question: row for question, row in given.pool}
 
     def opening(self, database: Database, question: str) -> Dialogue:
         row = self.by_question[question]
@@ -75,112 +84,120 @@ class Reader(EmbeddedReader):
 
 
 def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[str, Any]:
-    """Every selector's curve over all seeds."""
-    given = prepare(data, output, quick)
-    kept = output if quick else RESULTS
-    curves: dict[str, list[list[str]]] = {name: [] for name in SELECTORS}
-    seconds: dict[str, float] = {}
-    with processes() as pool:
-        verdicts = Verdicts(output / "verdicts.jsonl", data, pool)
-        for seed in seeds[:1] if quick else seeds:
-            file = kept / f"seed-{seed}.json"
-            result = read_result(file)
-            if result.get("weights") != digest(given.weights):
-                result = {"weights": digest(given.weights), "right": {}, "seconds": {}}
-            for name in SELECTORS:
-                right: list[str] = result["right"].setdefault(name, [])
-                points = 2 if quick else POINTS
-                if len(right) <= points:
-                    began = time.monotonic()
-                    order = ranked(given, name, output, seed, points)
-                    result["seconds"].setdefault(name, round(time.monotonic() - began, 1))
-                    for point in range(len(right), points + 1):
-                        place = output / "arms" / name / f"seed-{seed}"
-                        adapter = taught(given, order, place, point, seed, 4 if quick else EACH)
-                        rows = [row for _, row in given.scored]
-                        written = write_sql(rows, given.weights, adapter, 4, pool)
-                        found = verdicts.of([question for question, _ in given.scored], written)
-                        right.append("".join("1" if answered(one) else "0" for one in found))
-                        file.parent.mkdir(parents=True, exist_ok=True)
-                        write_json(file, result)
-                        told = f"seed {seed}, {name}, {point * EACH}: {share(right[-1])} %"
-                        print(told, file=sys.stderr, flush=True)
-                curves[name].append(right)
-            seconds = {name: max(value, seconds.get(name, 0.0)) for name, value in result["seconds"].items()}
-    figures = summary(curves, seconds)
+    """Every selector's curve over all seeds, those made before included."""
+    kept = output / "results" if quick else RESULTS
+    for seed in seeds[:1] if quick else seeds:
+        if seed not in finished(kept, RECIPE):
+            one_seed(data, output / f"seed-{seed}", kept, seed, quick)
+    figures = summary(finished(kept, RECIPE))
     if not quick:
         (BENCHMARKS / "results" / "active_learning.svg").write_text(drawn(figures), encoding="utf-8")
     return figures
 
 
-def prepare(data: Path, output: Path, quick: bool) -> Given:
+def one_seed(data: Path, folder: Path, kept: Path, seed: int, quick: bool) -> None:
+    """The curve of each selector; those that are there already stay."""
+    given = prepare(data, folder, seed, quick)
+    result = SeedResult(kept, seed, RECIPE, digest(given.deciding.weights))
+    ranked = {}
+    for name in SELECTORS:  # one after the other: choosing is timed
+        if name not in result.parts:
+            began = time.monotonic()
+            ranked[name] = ranking(given, name, folder / "views"), time.monotonic() - began
+    with processes() as pool:
+        running = {pool.submit(curve, given, name, order): name for name, (order, _) in ranked.items()}
+        for done in as_completed(running):
+            name = running[done]
+            result.keep(name, {"right": done.result(), "seconds": round(ranked[name][1], 1)})
+            levels = [share(right) for right in done.result()]
+            print(f"seed {seed}, {name}: {levels}", file=sys.stderr, flush=True)
+    result.finish()
+
+
+def prepare(data: Path, folder: Path, seed: int, quick: bool) -> Given:
     """The start model and all dialogues, in the run folder."""
-    split = split_train(data, 0, taught=TAUGHT, seeds=0.0)
-    weights = SHIPPED if quick else sft_start(data, output, split.taught, STEPS, 0)
+    split = split_train(data, seed, taught=TAUGHT, seeds=0.0)
+    weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
     asked = split.unlabelled[:30] if quick else split.unlabelled
     dev = load_dataset(data, split="dev").questions
     dev = dev[:6] if quick else dev
-    opened = open_dialogues(asked, weights, data, output / "pool")
-    pairs = [pair for pair in zip(asked, opened, strict=True) if pair[1].opening and pair[0].sql]
-    scored = list(zip(dev, open_dialogues(dev, weights, data, output / "dev"), strict=True))
-    return Given(weights, {question.id: (question, row) for question, row in pairs}, scored)
+    opened = open_dialogues(asked, weights, data, folder / "pool")
+    pool = [pair for pair in zip(asked, opened, strict=True) if pair[1].opening and pair[0].sql]
+    scored = list(zip(dev, open_dialogues(dev, weights, data, folder / "dev"), strict=True))
+    given = Given(Deciding(weights, folder, data), pool, scored, seed)
+    return replace(given, points=2, each=4) if quick else given
 
 
-def ranked(given: Given, selector: str, output: Path, seed: int, points: int) -> list[str]:
+def ranking(given: Given, selector: str, folder: Path) -> list[str]:
     """The ids of the questions to label, the first the most wanted."""
-    questions = [question for question, _ in given.pool.values()]
     chosen = choose(
-        questions,
-        points * EACH,
+        [question for question, _ in given.pool],
+        given.points * given.each,
         selector,
-        output / "views" / f"seed-{seed}",
+        folder,
         reader=lambda: Reader(given),
         open_database=lambda db_id: contextlib.nullcontext(),  # pyright: ignore[reportArgumentType]
-        seed=seed,
+        seed=given.seed,
     )
     return [question.id for question in chosen]
 
 
-def taught(given: Given, order: Sequence[str], folder: Path, point: int, seed: int, each: int) -> Path | None:
-    """The adapter after so many hundreds; None before the first."""
-    if point == 0:
-        return None
-    start = folder / str(point - 1) / "train" / "adapter"
-    if point > 1 and not start.is_dir():
-        taught(given, order, folder, point - 1, seed, each)
-    new, before = list(order[each * (point - 1) : each * point]), list(order[: each * (point - 1)])
-    again = random.Random(f"{seed} {point}").sample(before, min(each, len(before)))
+def curve(given: Given, selector: str, order: Sequence[str]) -> list[str]:
+    """Which scored questions are right before the first label and after each hundred."""
+    adapter: Path | None = None
+    right = [given.deciding.score(given.scored, None)]
+    for point in range(1, given.points + 1):
+        place = given.deciding.place / "taught" / selector / str(point)
+        adapter = taught(given, order, place, point, adapter)
+        right.append(given.deciding.score(given.scored, adapter))
+    return right
+
+
+def taught(given: Given, order: Sequence[str], folder: Path, point: int, start: Path | None) -> Path:
+    """The adapter after one more hundred."""
+    new = list(order[given.each * (point - 1) : given.each * point])
+    before = list(order[: given.each * (point - 1)])
+    again = random.Random(f"{given.seed} {point}").sample(before, min(given.each, len(before)))
     lessons = []
     for identity in [*new, *again]:
-        question, row = given.pool[identity]
+        question, row = given.row(identity)
         response, prompt = said(question.sql or ""), (*row.prompt, *row.opening)
         lessons.append(Trajectory(id=identity, db_id=row.db_id, prompt=prompt, response=response))
-    settings = Settings(objective="sft", reference="base", rate=RATE, epochs=EPOCHS, batch=16, seed=seed)
-    torch.manual_seed(seed)
-    policy = EmbeddedPolicy(given.weights, start if point > 1 else None)
-    about = Learning(folder / "references")
-    return learn(policy, lessons, settings, folder / str(point), about, Progress()).adapter
+    settings = Settings(
+        objective="sft",
+        reference="base",
+        rate=RECIPE["rate"],
+        epochs=int(RECIPE["epochs"]),
+        batch=16,
+        seed=given.seed,
+    )
+    torch.manual_seed(given.seed)
+    policy = EmbeddedPolicy(given.deciding.weights, start)
+    return learn(policy, lessons, settings, folder, Learning(folder / "references"), Progress()).adapter
 
 
-def summary(curves: dict[str, list[list[str]]], seconds: dict[str, float]) -> dict[str, Any]:
+def summary(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Levels with intervals, and what each selector is above chance."""
+    runs = {name: [parts[name]["right"] for parts in found.values()] for name in SELECTORS}
     levels = {
-        name: np.array([[[int(c) for c in point] for point in run] for run in runs]).mean(0)
-        for name, runs in curves.items()
+        name: np.array([[[int(c) for c in right] for right in run] for run in several])
+        for name, several in runs.items()
     }
-    chance = levels["random"]
+    means = {name: level.mean(0) for name, level in levels.items()}
+    seconds = {name: max(parts[name]["seconds"] for parts in found.values()) for name in SELECTORS}
     return {
         "benchmark": "active_learning",
-        "seeds": len(curves["random"]),
-        "labelled": [EACH * point for point in range(len(chance))],
-        "right": {name: [mean_and_interval(point) for point in level] for name, level in levels.items()},
+        "seeds": list(found),
+        "recipe": RECIPE,
+        "labelled": [EACH * point for point in range(len(means["random"]))],
+        "right": {name: [mean_and_interval(point) for point in mean] for name, mean in means.items()},
         "over_random": {
-            name: mean_and_interval((level[1:] - chance[1:]).mean(0))
-            for name, level in levels.items()
+            name: mean_and_interval((mean[1:] - means["random"][1:]).mean(0))
+            for name, mean in means.items()
             if name != "random"
         },
         "seconds_to_choose": seconds,
-        "ok": all(len(level) == len(chance) for level in levels.values())
+        "ok": all(len(mean) == len(means["random"]) for mean in means.values())
         and max(seconds.values()) <= LONGEST,
     }
 

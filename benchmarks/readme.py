@@ -13,15 +13,16 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from parts.learning_tables import active_learning, poft, self_annotation, training
+from parts.tables import Figures, interval, milliseconds, number, percent, share, table
 
 ROOT = Path(__file__).resolve().parent
 README = ROOT.parent / "README.md"
 RESULTS = ROOT / "results"
 
-Figures = Mapping[str, Any]
 _SECTION = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
@@ -30,18 +31,18 @@ def accuracy(figures: Figures) -> str:
     rows = [
         [
             f"`{name}`",
-            _percent(figure),
-            _interval(figure),
-            _percent(figures["unambiguous"][name]),
+            percent(figure),
+            interval(figure),
+            percent(figures["unambiguous"][name]),
         ]
         for name, figure in figures["execution_accuracy"].items()
     ]
     rows += [
-        [f"`multiset`, {level} ({figure['questions']})", _percent(figure), _interval(figure), ""]
+        [f"`multiset`, {level} ({figure['questions']})", percent(figure), interval(figure), ""]
         for level, figure in figures["by_difficulty"].items()
     ]
     heading = ["comparator", f"all {figures['answerable']}", "95 % interval", "unambiguous gold only"]
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 def cost(figures: Figures) -> str:
@@ -53,10 +54,10 @@ def cost(figures: Figures) -> str:
         "seconds": "seconds",
     }
     rows = [
-        [label, *(_number(figures["per_question"][name][part]) for part in ("mean", "p50", "p95"))]
+        [label, *(number(figures["per_question"][name][part]) for part in ("mean", "p50", "p95"))]
         for name, label in names.items()
     ]
-    return _table(["per question", "mean", "median", "95th percentile"], rows)
+    return table(["per question", "mean", "median", "95th percentile"], rows)
 
 
 def trust(figures: Figures) -> str:
@@ -64,18 +65,18 @@ def trust(figures: Figures) -> str:
     calibration = figures["calibration"]
     risks = calibration["risk_at_coverage"]
     rows = [
-        ["questions answered, at the default threshold", f"{_percent(figures['answered'])} %"],
-        ["right when answered", f"{_percent(figures['answered_right'])} %"],
-        ["SQL that runs", f"{_percent(figures['sql_runs'])} %"],
-        *([f"wrong among the surest {share} %", f"{_number(risk)} %"] for share, risk in risks.items()),
-        ["area under the risk–coverage curve", _number(calibration["area_under_risk_coverage"], 3)],
-        ["expected calibration error", _number(calibration["expected_calibration_error"], 3)],
+        ["questions answered, at the default threshold", f"{percent(figures['answered'])} %"],
+        ["right when answered", f"{percent(figures['answered_right'])} %"],
+        ["SQL that runs", f"{percent(figures['sql_runs'])} %"],
+        *([f"wrong among the surest {share} %", f"{number(risk)} %"] for share, risk in risks.items()),
+        ["area under the risk–coverage curve", number(calibration["area_under_risk_coverage"], 3)],
+        ["expected calibration error", number(calibration["expected_calibration_error"], 3)],
         *(
-            [f"TrustSQL score, penalty {name}", _number(score)]
+            [f"TrustSQL score, penalty {name}", number(score)]
             for name, score in calibration["penalty_score"].items()
         ),
     ]
-    return _table(["", "value"], rows)
+    return table(["", "value"], rows)
 
 
 def overhead(figures: Figures) -> str:
@@ -86,9 +87,9 @@ def overhead(figures: Figures) -> str:
         "recipe": "LangChain's SQL agent recipe",
     }
     parts = ("median_ms_a_step", "p95_ms_a_step", "median_cpu_ms_a_step")
-    rows = [[label, *(_number(figures[name][part], 2) for part in parts)] for name, label in names.items()]
-    heading = f"model that takes no time, load average {_number(figures['load_average'])}"
-    return _table([heading, "median ms a step", "95th percentile", "median CPU ms"], rows)
+    rows = [[label, *(number(figures[name][part], 2) for part in parts)] for name, label in names.items()]
+    heading = f"model that takes no time, load average {number(figures['load_average'])}"
+    return table([heading, "median ms a step", "95th percentile", "median CPU ms"], rows)
 
 
 def safety(figures: Figures) -> str:
@@ -100,9 +101,9 @@ def safety(figures: Figures) -> str:
         ["files changed", str(len(attacks["files_changed"]))],
         [
             "slowest attack",
-            f"{_number(attacks['slowest_seconds'])} s, limit {_number(attacks['limit_seconds'])} s",
+            f"{number(attacks['slowest_seconds'])} s, limit {number(attacks['limit_seconds'])} s",
         ],
-        ["growth of the calling process", f"{_number(attacks['parent_growth_mb'])} MB"],
+        ["growth of the calling process", f"{number(attacks['parent_growth_mb'])} MB"],
     ]
     compared = [
         *((f"hard analytical queries, {engine}", part) for engine, part in figures["good"].items()),
@@ -112,11 +113,11 @@ def safety(figures: Figures) -> str:
         [
             label,
             f"{part['queries']:,} run, {len(part['refused'])} refused, "
-            f"{len(part['different'])} with other rows; guard p95 {_number(part['guard_cpu_ms_p95'])} ms",
+            f"{len(part['different'])} with other rows; guard p95 {number(part['guard_cpu_ms_p95'])} ms",
         ]
         for label, part in compared
     ]
-    return _table(["", "measured"], rows)
+    return table(["", "measured"], rows)
 
 
 def found(figures: Figures) -> str:
@@ -125,10 +126,10 @@ def found(figures: Figures) -> str:
     rows = [
         [
             f"the tables of {joins['questions_that_join']:,} gold queries that join, in one join tree",
-            _share(joins["contained"]),
+            share(joins["contained"]),
         ],
-        [f"the column of {values['stored']:,} string literals", _share(values["as_written"])],
-        ["the same after one random typo", _share(values["misspelt"])],
+        [f"the column of {values['stored']:,} string literals", share(values["as_written"])],
+        ["the same after one random typo", share(values["misspelt"])],
     ]
     names = {
         "words": "by words only",
@@ -138,11 +139,11 @@ def found(figures: Figures) -> str:
     rows += [
         [
             f"gold columns among the first 10 for the question, {names[name]}",
-            f"{_share(part['recall']['10'])}, all of them for {_share(part['complete']['10'])}",
+            f"{share(part['recall']['10'])}, all of them for {share(part['complete']['10'])}",
         ]
         for name, part in figures["found"]["columns"].items()
     ]
-    return _table(["", "found"], rows)
+    return table(["", "found"], rows)
 
 
 def speed(figures: Figures) -> str:
@@ -151,21 +152,21 @@ def speed(figures: Figures) -> str:
     rows = [
         [
             f"index of {names['values']:,} distinct values",
-            f"built in {_number(names['build_seconds'])} s",
-            _milliseconds(max(names["ms"].values(), key=lambda part: part["p95"])),
+            f"built in {number(names['build_seconds'])} s",
+            milliseconds(max(names["ms"].values(), key=lambda part: part["p95"])),
         ],
         [
             f"catalog and indexes of {wide['tables']:,} tables × {wide['columns'] // wide['tables']} columns",
-            f"built in {_number(wide['build_seconds'])} s",
-            _milliseconds(max(wide["ms"].values(), key=lambda part: part["p95"])),
+            f"built in {number(wide['build_seconds'])} s",
+            milliseconds(max(wide["ms"].values(), key=lambda part: part["p95"])),
         ],
     ]
     for engine, part in figures["costs"].items():
         rows += [
-            [f"guard, {engine}", f"{part['queries']:,} gold queries", _milliseconds(part["guard_ms"])],
-            [f"sandbox, {engine}", "more than the engine itself", _milliseconds(part["sandbox_ms"])],
+            [f"guard, {engine}", f"{part['queries']:,} gold queries", milliseconds(part["guard_ms"])],
+            [f"sandbox, {engine}", "more than the engine itself", milliseconds(part["sandbox_ms"])],
         ]
-    return _table(["", "", "median and 95th percentile"], rows)
+    return table(["", "", "median and 95th percentile"], rows)
 
 
 def concurrency(figures: Figures) -> str:
@@ -176,14 +177,14 @@ def concurrency(figures: Figures) -> str:
             f"{figures['questions']} questions by {figures['threads']} threads",
             f"{figures['different']} answers differ from one by one",
         ],
-        ["growth of memory after the first round", f"{_number(figures['growth_mb_after_first_round'])} MB"],
+        ["growth of memory after the first round", f"{number(figures['growth_mb_after_first_round'])} MB"],
         [
             "questions a second, " + ("a model that takes no time" if scripted else "the embedded model"),
-            f"{_number(figures['questions_a_second_one_by_one'])} one by one, "
-            f"{_number(figures['questions_a_second_concurrent'])} concurrently",
+            f"{number(figures['questions_a_second_one_by_one'])} one by one, "
+            f"{number(figures['questions_a_second_concurrent'])} concurrently",
         ],
     ]
-    return _table(["", "measured"], rows)
+    return table(["", "measured"], rows)
 
 
 def embedded(figures: Figures) -> str:
@@ -193,30 +194,30 @@ def embedded(figures: Figures) -> str:
     rows = [
         [
             f"seconds a question, {name}, median and 95th percentile",
-            f"{_number(seconds[count]['p50'], 2)} and {_number(seconds[count]['p95'], 2)}",
+            f"{number(seconds[count]['p50'], 2)} and {number(seconds[count]['p95'], 2)}",
         ]
         for count, name in (("1", "one candidate"), ("8", "eight candidates"))
     ]
     rows += [
         ["memory of the process", f"{figures['megabytes']} MB"],
-        ["weights loaded in", f"{_number(figures['loading_seconds'], 2)} s"],
+        ["weights loaded in", f"{number(figures['loading_seconds'], 2)} s"],
         ["`multiset` without and with one random typing error in each question",
-         f"{_percent(typing['without'])} and {_percent(typing['with_one'])}"],
+         f"{percent(typing['without'])} and {percent(typing['with_one'])}"],
         [f"{declined['questions']} questions about what the databases do not hold, declined",
-         f"{_number(declined['declined'])} %"],
+         f"{number(declined['declined'])} %"],
     ]  # fmt: skip
-    return _table(["", "measured"], rows)
+    return table(["", "measured"], rows)
 
 
 def fit(figures: Figures) -> str:
     """What fitting to a database gains."""
     rows = [
         [f"`{name}` ({part['people']['questions']})"]
-        + [_number(part[kind][when]) for kind in ("people", "synthetic") for when in ("before", "after")]
+        + [number(part[kind][when]) for kind in ("people", "synthetic") for when in ("before", "after")]
         for name, part in figures["databases"].items()
     ]
     heading = ["database (people's questions)", "before", "after", "synthetic ones, before", "after"]
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 # Table name -> (results file, what makes the table).
@@ -227,6 +228,10 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "accuracy-8": ("accuracy_8.json", accuracy),
     "embedded": ("embedded.json", embedded),
     "fit": ("fit.json", fit),
+    "self-annotation": ("self_annotation.json", self_annotation),
+    "poft": ("poft.json", poft),
+    "active-learning": ("active_learning.json", active_learning),
+    "training": ("training.json", training),
     "overhead": ("overhead.json", overhead),
     "safety": ("safety.json", safety),
     "found": ("tools.json", found),
@@ -243,10 +248,10 @@ def rendered(text: str, results: Path = RESULTS) -> str:
         source, render = TABLES[match[2]]
         path = results / source
         if path.exists():
-            table = render(json.loads(path.read_text(encoding="utf-8")))
+            made = render(json.loads(path.read_text(encoding="utf-8")))
         else:
-            table = f"*Not measured yet: `benchmarks/results/{source}` is not there.*"
-        return f"{match[1]}{table}\n{match[3]}"
+            made = f"*Not measured yet: `benchmarks/results/{source}` is not there.*"
+        return f"{match[1]}{made}\n{match[3]}"
 
     return _SECTION.sub(section, text)
 
@@ -261,32 +266,6 @@ def main() -> int:
         README.write_text(new, encoding="utf-8")
     print(json.dumps({"benchmark": "readme", "tables": len(TABLES), "ok": new == old or not check}))
     return 1 if check and new != old else 0
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---", *["--:"] * (len(heading) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _percent(figure: Figures) -> str:
-    return _number(figure["value"])
-
-
-def _share(value: float) -> str:
-    return f"{_number(100 * value)} %"
-
-
-def _milliseconds(figure: Figures) -> str:
-    return f"{_number(figure['p50'], 2)} and {_number(figure['p95'], 2)} ms"
-
-
-def _interval(figure: Figures) -> str:
-    low, high = figure["interval"]
-    return f"{low:.1f} to {high:.1f}"
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
 
 
 if __name__ == "__main__":

@@ -161,8 +161,9 @@ def test_every_package_of_the_repository_is_packaged() -> None:
 
 
 @pytest.fixture
-def readme_tables(repository: Path) -> Any:
+def readme_tables(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     path = repository / "benchmarks" / "readme.py"
+    monkeypatch.syspath_prepend(path.parent)  # as when it is run
     spec = importlib.util.spec_from_file_location("readme_tables", path)
     assert spec is not None
     assert spec.loader is not None

@@ -26,11 +26,11 @@ def aligned_scores(
     lessons: Sequence[Lesson],
     folder: Path,
     advance: Callable[[int], None] = lambda done: None,
-) -> list[float]:
-    """The score of what each lesson wants said, averaged over the models that have words for it.
+) -> list[float | None]:
+    """The score of what each lesson wants said, averaged over the models that have words for it; None where
+    none has.
 
-    models: references as `policy_of` takes them. folder: where what was computed lies. Raises `SqlbergError`
-    for a response that none of them can read.
+    models: references as `policy_of` takes them. folder: where what was computed lies. Raises `SqlbergError`.
     """
     import torch
     from accelerate import Accelerator
@@ -51,10 +51,7 @@ def aligned_scores(
         )
         for number, row in rows.items():
             found[number].append(logprobs[row.key][0] / max(1, row.own_tokens[0]))
-    for lesson, scores in zip(lessons, found, strict=True):
-        if not scores:
-            raise SqlbergError(f"no aligned model has words for what was chosen for {lesson.question!r}")
-    return [fmean(scores) for scores in found]
+    return [fmean(scores) if scores else None for scores in found]
 
 
 def policy_of(reference: str) -> tuple[Policy, Reference]:

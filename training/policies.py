@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ..errors import SqlbergError
 from ..models.errors import MissingExtra
 from .logprobs import response_logprobs
-from .preferences import Message
+from .preferences import Message, Messages
 from .tokens import turns_of
 from .trees import Tree, TreeBatch, batch_of, tree_of
 
@@ -42,6 +43,14 @@ class Encoded(Protocol):
     def key(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A prompt and the responses to learn from."""
+
+    prompt: Messages
+    responses: Sequence[Messages]
+
+
 class Policy(Protocol):
     """A network and how it reads responses."""
 
@@ -57,6 +66,12 @@ class Policy(Protocol):
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> Encoded:
         """Responses to one prompt. Raises `SqlbergError` where the policy cannot read one."""
+        ...
+
+    def vary(self, lessons: Sequence[Asked], copies: int, seed: int) -> Sequence[Sequence[Encoded]]:
+        """Up to so many copies of each lesson in other words. Raises `SqlbergError` where the policy knows
+        none.
+        """
         ...
 
     def collate(self, rows: Sequence[Any]) -> Any:
@@ -122,6 +137,9 @@ class CausalPolicy:
             for response in responses
         ]
         return EncodedTree(tree_of(turns))
+
+    def vary(self, lessons: Sequence[Asked], copies: int, seed: int) -> Sequence[Sequence[EncodedTree]]:
+        raise SqlbergError("a causal language model has no copies of a lesson in other words: ask for none")
 
     def collate(self, rows: Sequence[EncodedTree]) -> TreeBatch:
         return batch_of([row.tree for row in rows], pad=self.tokenizer.pad_token_id or 0)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -45,13 +46,15 @@ NAMES = ("implicit", "execution", "judge", "combined")
 class Annotator:
     """Utilities as a weighted sum of `Evidence.features`. judged: a judge model is asked as well, and its
     word weighs this much in log-odds (0: it is not asked). sure_enough: below this probability it abstains;
-    that of `implicit` never does, as published.
+    that of `implicit` never does, as published. against: what is chosen is held against the worst candidate
+    of another result, or against the next best.
     """
 
     name: str
     weights: Weights = field(default_factory=dict)
     judged: float = 0.0
     sure_enough: float = SURE_ENOUGH
+    against: Literal["worst", "next"] = "worst"
 
     def utility(self, evidence: Evidence) -> float:
         features = evidence.features()

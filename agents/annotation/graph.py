@@ -83,7 +83,7 @@ def build_annotator_graph(
 
     def judge_node(state: State) -> dict[str, Any]:
         assert model is not None
-        better, worse = _extremes(annotator, state["evidence"])
+        better, worse = _apart(annotator, state["evidence"])
         return {"judgement": judge(model, state["question"], better, worse)}
 
     def decide_node(state: State) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def build_annotator_graph(
 
     def after_gathering(state: State) -> str:
         asked = model is not None and annotator.judged > 0 and len(state["evidence"]) > 1
-        return "judge" if asked and not _same(*_extremes(annotator, state["evidence"])) else "decide"
+        return "judge" if asked and not _same(*_apart(annotator, state["evidence"])) else "decide"
 
     graph = StateGraph(State)
     graph.add_node("gather", gather_node)
@@ -127,7 +127,7 @@ def decide(
     told = {"question": question, "annotator": annotator.name, "evidence": tuple(evidence)}
     if len(evidence) < 2:
         return Annotation(verdict="abstained", reasons=("there is nothing to compare",), **told)
-    better, worse = _extremes(annotator, evidence)
+    better, worse = _apart(annotator, evidence)
     if _same(better, worse):
         return Annotation(verdict="tie", reasons=("all candidates give the same result",), **told)
     margin = annotator.utility(better) - annotator.utility(worse)
@@ -153,11 +153,12 @@ def decide(
     )
 
 
-def _extremes(annotator: Annotator, evidence: Sequence[Evidence]) -> tuple[Evidence, Evidence]:
-    """The candidate of most utility and, of those with another result, that of least."""
+def _apart(annotator: Annotator, evidence: Sequence[Evidence]) -> tuple[Evidence, Evidence]:
+    """The candidate of most utility and, of those with another result, the one it is held against."""
     best = max(evidence, key=annotator.utility)
     others = [one for one in evidence if not _same(best, one)]
-    return best, min(others, key=annotator.utility) if others else best
+    held = min if annotator.against == "worst" else max
+    return best, held(others, key=annotator.utility) if others else best
 
 
 def _same(one: Evidence, other: Evidence) -> bool:

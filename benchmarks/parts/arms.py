@@ -5,27 +5,28 @@
 
 Every arm of a seed begins with the same seed preferences, and with the same pi_0 and candidates of the first
 round; what differs is who annotates and what training minimises. The rewards, annotators, follower, trainer
-and their settings are those of `sqlberg improve`; candidates and scores come from `turns.py`.
+and their settings are those of `sqlberg improve`; candidates and scores come from `turns.py`. Arms are run
+side by side, each in a process that computes on one core.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from sqlberg.agents.annotation.annotators import annotator, fit_weights
-from sqlberg.agents.annotation.evidence import Candidate, together
-from sqlberg.agents.annotation.graph import decide
+from sqlberg.agents.annotation.annotators import Annotator, annotator, fit_weights
+from sqlberg.agents.annotation.evidence import Candidate, Evidence, together
+from sqlberg.agents.annotation.graph import Annotation, decide
 from sqlberg.training.embedded.policy import EmbeddedPolicy
-from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.journal import fingerprint
 from sqlberg.training.losses import Options
 from sqlberg.training.preferences import Preference
-from sqlberg.training.rounds.annotations import as_annotated, candidates_of, preferences_of
+from sqlberg.training.rounds.annotations import as_annotated, candidates_of, preferences_of, sql_of
 from sqlberg.training.rounds.candidates import Sampled
 from sqlberg.training.rounds.game import Follower
 from sqlberg.training.rounds.learning import Learning, learn
@@ -33,10 +34,11 @@ from sqlberg.training.rounds.plan import Progress
 from sqlberg.training.rounds.rewards import Scored, scored_responses
 from sqlberg.training.trainer import Settings
 
-from .turns import Opened, Verdict, Verdicts, answered, said, sampled, write_sql
+from .turns import Asked, Deciding, Verdict, processes, said, sampled
 
-CANDIDATES = 4
 FLIPPED = 0.25
+SFT, GOLD = "sft", "gold"
+"""The arm that learns no more, and the annotator that knows the truth: what there is to reach."""
 
 
 @dataclass(frozen=True)
@@ -59,53 +61,51 @@ class Arm:
 class Data:
     """Questions and their dialogues: of the seed, of each round, and to score by."""
 
-    seeds: list[tuple[Question, Opened]]
-    rounds: list[list[tuple[Question, Opened]]]
-    scored: list[tuple[Question, Opened]]
+    seeds: Asked
+    rounds: list[Asked]
+    scored: Asked
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What training is like in all arms, chosen on train questions."""
+    """What training is like in all arms, chosen on train questions. copies: of each pair in other words;
+    questions: of a round; against: see `Annotator`.
+    """
 
     rate: float = 5e-4
     beta: float = 0.1
     sft: float = 0.0
     rank: int = 16
     batch: int = 32
+    copies: int = 0
     seed_epochs: int = 3
     epsilon: float = 0.01
+    questions: int = 600
+    against: Literal["worst", "next"] = "worst"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bench:
     """What all arms of a seed share."""
 
-    weights: Path
-    folder: Path
-    verdicts: Verdicts
-    pool: ProcessPoolExecutor
+    deciding: Deciding
     data: Data
     recipe: Recipe
     seed: int
     progress: Progress = field(default_factory=Progress)
 
-    def score(self, adapter: Path | None) -> list[bool]:
-        """Whether each scored question is answered right."""
-        questions, rows = zip(*self.data.scored, strict=True)
-        written = write_sql(rows, self.weights, adapter, CANDIDATES, self.pool)
-        return [answered(verdicts) for verdicts in self.verdicts.of(questions, written)]
+    @property
+    def trained(self) -> Path:
+        return self.deciding.place / "arms" / fingerprint(asdict(self.recipe))
 
     def seed_preferences(self, flipped: bool) -> list[Preference]:
         """What people would say of pi_SFT's candidates for the seed questions: the best right one over the
         best wrong one; where none is right, their correction over the best. A question without a wrong
         candidate says nothing.
         """
-        questions, rows = zip(*self.data.seeds, strict=True)
-        written = write_sql(rows, self.weights, None, CANDIDATES, self.pool)
         pairs = []
-        for question, row, statements, verdicts in zip(
-            questions, rows, written, self.verdicts.of(questions, written), strict=True
+        for (question, row), statements, verdicts in zip(
+            self.data.seeds, *self.deciding.look(self.data.seeds, None), strict=True
         ):
             right = [sql for sql, verdict in zip(statements, verdicts, strict=True) if verdict.right]
             wrong = [sql for sql, verdict in zip(statements, verdicts, strict=True) if not verdict.right]
@@ -115,16 +115,17 @@ class Bench:
             if flipped and torch.rand(1, generator=_draw(self.seed, question.id)).item() < FLIPPED:
                 sides.reverse()
             chosen, rejected = (said(sql) for sql in sides)
+            prompt = (*row.prompt, *row.opening)
             pairs.append(
-                Preference(
-                    id=row.id,
-                    db_id=row.db_id,
-                    prompt=(*row.prompt, *row.opening),
-                    chosen=chosen,
-                    rejected=rejected,
-                )
+                Preference(id=row.id, db_id=row.db_id, prompt=prompt, chosen=chosen, rejected=rejected)
             )
         return pairs
+
+    def first(self, flipped: bool) -> tuple[list[Preference], Path]:
+        """The seed preferences, and pi_0."""
+        pairs = self.seed_preferences(flipped)
+        name = "pi_0 flipped" if flipped else "pi_0"
+        return pairs, self.train(name, None, pairs, "dpo", self.recipe.seed_epochs)[0]
 
     def train(
         self, name: str, start: Path | None, pairs: Sequence[Preference], method: str, epochs: int
@@ -142,41 +143,39 @@ class Bench:
             seed=self.seed,
         )
         torch.manual_seed(self.seed)
-        policy = EmbeddedPolicy(self.weights, start, rank=recipe.rank)
-        done = learn(policy, pairs, settings, self.folder / name, self._learning(), self.progress)
+        policy = EmbeddedPolicy(self.deciding.weights, start, rank=recipe.rank)
+        done = learn(policy, pairs, settings, self.trained / name, self.learning(name), self.progress)
         return done.adapter, {"pairs": done.pairs, "unreadable": done.unreadable, "moved": done.moved}
 
     def candidates(
-        self, number: int, adapter: Path
+        self, number: int, adapter: Path, name: str
     ) -> tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]:
-        """A policy's candidates for the questions of a round, what they show, and how likely
-        they are to it."""
-        questions, rows = zip(*self.data.rounds[number], strict=True)
-        written = write_sql(rows, self.weights, adapter, CANDIDATES, self.pool)
-        verdicts = [found for found in self.verdicts.of(questions, written) if found]
-        found = sampled(rows, written)
-        policy = EmbeddedPolicy(self.weights, adapter)
-        scored = scored_responses(policy, found, Settings(), self._learning(), self.progress)
-        return found, verdicts, scored
+        """A policy's candidates for the questions of a round, what they show, how likely it finds them."""
+        asked = self.data.rounds[number]
+        written, verdicts = self.deciding.look(asked, adapter)
+        found = sampled([row for _, row in asked], written)
+        policy = EmbeddedPolicy(self.deciding.weights, adapter)
+        scored = scored_responses(policy, found, Settings(), self.learning(name), self.progress)
+        return found, [one for one in verdicts if one], scored
 
-    def _learning(self) -> Learning:
-        return Learning(self.folder / "references", Follower(epsilon=self.recipe.epsilon))
+    def learning(self, name: str) -> Learning:
+        """References are kept by arm: two processes must not write one file."""
+        place = self.trained / name.split("/")[0] / "references"
+        return Learning(place, Follower(epsilon=self.recipe.epsilon), copies=self.recipe.copies)
 
 
 def annotated(
-    name: str,
-    weights: dict[str, float] | None,
+    says: Annotator | None,
     found: Sequence[Sampled],
     verdicts: Sequence[Sequence[Verdict]],
     scored: dict[str, Scored],
 ) -> tuple[list[Preference], dict[str, Any]]:
-    """The preferences that an annotator gives, and how true they are."""
-    says = annotator(name, weights)
+    """The preferences that an annotator gives, and how true they are. None: the truth itself."""
     rows, true, apart = [], 0, 0
     for row, looked in zip(found, verdicts, strict=True):
-        candidates = candidates_of(row, scored)
-        decided = decide(says, row.question, together(candidates, [one.looked for one in looked]))
+        evidence = together(candidates_of(row, scored), [one.looked for one in looked])
         right = {one.id: verdict.right for one, verdict in zip(row.responses, looked, strict=True)}
+        decided = decide(says, row.question, evidence) if says else _truth(row, evidence, right)
         if decided.chosen and right[decided.chosen] != right[decided.rejected]:
             apart, true = apart + 1, true + right[decided.chosen]
         rows.append(as_annotated(row, decided))
@@ -184,37 +183,59 @@ def annotated(
     return preferences, {"preferred": len(preferences), "told_apart": apart, "true": true}
 
 
-def run_arm(bench: Bench, arm: Arm, seeds: Sequence[Preference], start: Path) -> dict[str, Any]:
-    """One arm from pi_0 (`start`) on; goes on where it was stopped. Returns its figures."""
-    weights = _fitted(bench, seeds) if arm.annotator == "combined" else None
-    method, adapter, pairs = arm.method, start, list(seeds)
-    rounds = []
+def _truth(row: Sampled, evidence: Sequence[Evidence], right: dict[str, bool]) -> Annotation:
+    """The first right candidate over the first wrong one, as gold tells them apart."""
+    good = next((name for name, is_right in right.items() if is_right), "")
+    bad = next((name for name, is_right in right.items() if not is_right), "")
+    told = {"question": row.question, "annotator": GOLD, "evidence": tuple(evidence)}
+    if not good or not bad:
+        return Annotation(verdict="abstained", **told)
+    return Annotation(verdict="preferred", chosen=good, rejected=bad, probability=1.0, **told)
+
+
+def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
+    """One arm; goes on where it was stopped. Returns its figures, `right` as ones and zeros."""
+    if arm.method == SFT and not arm.annotator:
+        return {"right": bench.deciding.score(bench.data.scored, None)}
+    seeds, adapter = bench.first(arm.flipped)
+    says = None
+    if arm.annotator not in ("", GOLD):
+        weights = _fitted(bench, seeds) if arm.annotator == "combined" else None
+        says = replace(annotator(arm.annotator, weights), against=bench.recipe.against)
+    pairs, rounds = list(seeds), []
     for number in range(len(bench.data.rounds) if arm.annotator else 0):
-        found, verdicts, scored = bench.candidates(number, adapter)
-        own, told = annotated(arm.annotator, weights, found, verdicts, scored)
+        found, verdicts, scored = bench.candidates(number, adapter, arm.name)
+        own, told = annotated(says, found, verdicts, scored)
         pairs += own
-        adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, method, 1)
+        adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, 1)
         rounds.append({**told, **trained})
-    right = bench.score(adapter)
-    return {"right": right, "rounds": rounds, "adapter": str(adapter)}
+    return {"right": bench.deciding.score(bench.data.scored, adapter), "rounds": rounds}
+
+
+def run_arms(bench: Bench, wanted: Sequence[Arm]) -> Iterator[tuple[Arm, dict[str, Any]]]:
+    """The figures of each arm, as they are finished. What several begin with is made first."""
+    with processes() as pool:
+        for told in [pool.submit(bench.first, flipped) for flipped in {arm.flipped for arm in wanted}]:
+            told.result()
+        running = {pool.submit(run_arm, bench, arm): arm for arm in wanted}
+        for done in as_completed(running):
+            yield running[done], done.result()
 
 
 def _fitted(bench: Bench, seeds: Sequence[Preference]) -> dict[str, float]:
     """The weights of `combined`, fitted to the seed preferences."""
     questions = {question.id: question for question, _ in bench.data.seeds}
+    sides = [[sql_of(seed.chosen), sql_of(seed.rejected)] for seed in seeds]
+    looked = bench.deciding.verdicts.of([questions[seed.id] for seed in seeds], sides)
     pairs = []
-    for seed in seeds:
-        sides = [side[-1].tool_calls[0].function.arguments["sql"] for side in (seed.chosen, seed.rejected)]
-        [looked] = bench.verdicts.of([questions[seed.id]], [sides])
-        candidates = [Candidate(side, sql) for side, sql in zip(("chosen", "rejected"), sides, strict=True)]
-        better, worse = together(candidates, [one.looked for one in looked])
+    for (chosen, rejected), verdicts in zip(sides, looked, strict=True):
+        candidates = [Candidate("chosen", chosen), Candidate("rejected", rejected)]
+        better, worse = together(candidates, [one.looked for one in verdicts])
         pairs.append((better, worse))
     return dict(fit_weights(pairs))
 
 
 def _draw(seed: int, name: str) -> torch.Generator:
-    import zlib
-
     return torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
 
 
@@ -226,8 +247,4 @@ def arms() -> list[Arm]:
         for method in ("dpo", "spa", "ssapo-published", "ssapo", "epa")
     ]
     flipped = [replace(arm, flipped=True) for arm in (Arm("dpo"), *clean) if arm.method != "epa"]
-    return [Arm("dpo"), *clean, *flipped]
-
-
-def read_result(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return [Arm(SFT), Arm("dpo"), Arm("dpo", GOLD), *clean, *flipped]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from sqlberg.agents.annotation.evidence import Candidate, Evidence, Looked, look
 from sqlberg.agents.opening import open_database
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
-from sqlberg.models.embedded.adapter import digest
+from sqlberg.models.embedded.adapter import WEIGHTS, digest
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.grammar import Query, parse
 from sqlberg.models.embedded.items import Token
@@ -39,7 +40,7 @@ from sqlberg.training.embedded.workers import compute_alone
 from sqlberg.training.evaluation.comparators import multiset
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.formats import chat_messages
-from sqlberg.training.journal import Finished, Journal
+from sqlberg.training.journal import Finished, Journal, write_json
 from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
@@ -47,8 +48,9 @@ from sqlberg.training.rounds.candidates import Response, Sampled
 from .many_prompts import best_sketches
 
 LIMITS = Limits(seconds=10, rows=20_000)
-PART, TOGETHER = 64, 16
-"""Questions of a piece of work, and those of them that are written for at a time."""
+CANDIDATES = 4
+TOGETHER = 16
+"""Questions that are written for at a time."""
 TRIES = 3
 """Statements that the graph runs at most until one does not fail."""
 
@@ -62,6 +64,9 @@ class Opened(Finished):
     question: str
     prompt: Messages = ()
     opening: Messages = ()
+
+
+Asked = list[tuple[Question, Opened]]
 
 
 def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, folder: Path) -> list[Opened]:
@@ -84,16 +89,27 @@ def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, fol
         return work_through(questions, work, journal, open_database=partial(_database, data), concurrency=2)
 
 
-def write_sql(
-    rows: Sequence[Opened], weights: Path, adapter: Path | None, count: int, pool: ProcessPoolExecutor
-) -> list[list[str]]:
-    """For each dialogue the `count` best different statements of a policy, best first."""
-    asked = [row for row in rows if row.prompt]
-    parts = [asked[start : start + PART] for start in range(0, len(asked), PART)]
-    done = pool.map(partial(_write_part, weights, adapter, count), parts)
-    found = (statements for lists in done for statements in lists)
-    by_id = {row.id: statements for row, statements in zip(asked, found, strict=True)}
-    return [by_id.get(row.id, []) for row in rows]
+def write_sql(rows: Sequence[Opened], weights: Path, adapter: Path | None, count: int) -> list[list[str]]:
+    """For each dialogue the `count` best different statements of a policy, best first.
+
+    pi_SFT's verdict was never trained, so sketches stand in the order of their probability.
+    """
+    network, writer = load_weights(weights, adapter)
+    situations = {
+        number: read_turn([message.wired() for message in (*row.prompt, *row.opening)])
+        for number, row in enumerate(rows)
+        if row.prompt
+    }
+    prompts = {number: writer.write(found) for number, found in situations.items()}
+    by_length = sorted(prompts, key=lambda number: len(prompts[number].pieces))
+    statements: list[list[str]] = [[] for _ in rows]
+    for start in range(0, len(by_length), TOGETHER):
+        numbers = by_length[start : start + TOGETHER]
+        with torch.inference_mode(), computing("cpu", half=True):
+            written = best_sketches(network, [prompts[number] for number in numbers], count)
+        for number, sketches in zip(numbers, written, strict=True):
+            statements[number] = _statements(situations[number], sketches)
+    return statements
 
 
 def sampled(rows: Sequence[Opened], written: Sequence[Sequence[str]]) -> list[Sampled]:
@@ -130,12 +146,13 @@ class Verdict:
 
 
 class Verdicts:
-    """Verdicts by question and statement, kept in a file."""
+    """Verdicts by question and statement, kept in a folder, where each process has a file of its own."""
 
-    def __init__(self, file: Path, data: Path, pool: ProcessPoolExecutor) -> None:
-        self.file, self.data, self.pool = file, data, pool
+    def __init__(self, folder: Path, data: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file, self.data = folder / f"{os.getpid()}.jsonl", data
         self.known: dict[tuple[str, str], Verdict] = {}
-        if file.exists():
+        for file in folder.glob("*.jsonl"):
             for line in file.read_text(encoding="utf-8").splitlines():
                 try:
                     identity, row = json.loads(line)
@@ -156,14 +173,52 @@ class Verdicts:
             if new:
                 missing.setdefault(question.db_id, []).append((question, new))
         with self.file.open("a", encoding="utf-8") as file:
-            for found in self.pool.map(partial(_look_at, self.data), missing.values()):
-                for identity, verdict in found:
+            for asked in missing.values():
+                for identity, verdict in _look_at(self.data, asked):
                     self.known[identity, verdict.looked.evidence.candidate.sql] = verdict
                     file.write("\n" + json.dumps([identity, asdict(verdict)]))
         return [
             [self.known[question.id, sql] for sql in statements]
             for question, statements in zip(questions, written, strict=True)
         ]
+
+
+@cache
+def verdicts_in(folder: Path, data: Path) -> Verdicts:
+    """Those of a folder, read once by each process."""
+    return Verdicts(folder, data)
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What adapters of one model decide, and what comes of it. weights: the model's; place: where both are
+    kept; data: the folder with databases/.
+    """
+
+    weights: Path
+    place: Path
+    data: Path
+
+    @property
+    def verdicts(self) -> Verdicts:
+        return verdicts_in(self.place / "verdicts", self.data)
+
+    def look(self, asked: Asked, adapter: Path | None) -> tuple[list[list[str]], list[list[Verdict]]]:
+        """What the model writes for each question with an adapter (None: by itself), the best first, and what
+        that shows; kept by the adapter's content.
+        """
+        questions, rows = zip(*asked, strict=True)
+        name = f"{digest(adapter, WEIGHTS) if adapter else 'none'}-{rows[0].id}-{len(rows)}.json"
+        file = self.place / "written" / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"written": write_sql(rows, self.weights, adapter, CANDIDATES)})
+        written = json.loads(file.read_text(encoding="utf-8"))["written"]
+        return written, self.verdicts.of(questions, written)
+
+    def score(self, asked: Asked, adapter: Path | None) -> str:
+        """Whether each question is answered right: ones and zeros."""
+        return "".join("1" if answered(verdicts) else "0" for verdicts in self.look(asked, adapter)[1])
 
 
 def answered(verdicts: Iterable[Verdict]) -> bool:
@@ -181,22 +236,6 @@ def processes() -> ProcessPoolExecutor:
 
 def _database(data: Path, db_id: str) -> Database:
     return open_database(data / "databases" / f"{db_id}.sqlite", embedder="embedded")
-
-
-def _write_part(weights: Path, adapter: Path | None, count: int, rows: Sequence[Opened]) -> list[list[str]]:
-    """pi_SFT's verdict was never trained, so sketches stand in the order of their probability."""
-    network, writer = load_weights(weights, adapter)
-    situations = [read_turn([message.wired() for message in (*row.prompt, *row.opening)]) for row in rows]
-    prompts = [writer.write(situation) for situation in situations]
-    found: list[list[str]] = [[] for _ in rows]
-    by_length = sorted(range(len(rows)), key=lambda number: len(prompts[number].pieces))
-    for start in range(0, len(rows), TOGETHER):
-        numbers = by_length[start : start + TOGETHER]
-        with torch.inference_mode(), computing("cpu", half=True):
-            written = best_sketches(network, [prompts[number] for number in numbers], count)
-        for number, sketches in zip(numbers, written, strict=True):
-            found[number] = _statements(situations[number], sketches)
-    return found
 
 
 def _statements(situation: Situation, sketches: Iterable[tuple[Token, ...]]) -> list[str]:

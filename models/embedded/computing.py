@@ -7,8 +7,9 @@ C library keeps freed memory for each thread that ever had some.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
@@ -26,6 +27,16 @@ def _without_gradients(work: Callable[[], T]) -> T:
 
     with torch.inference_mode():
         return work()
+
+
+@contextlib.contextmanager
+def alone_on_a_core() -> Iterator[None]:
+    """The calling thread computes on one core while the block runs; other threads go on as they are."""
+    import torch  # noqa: F401 - its pool of threads is found once it is loaded
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="openmp"):
+        yield
 
 
 @cache

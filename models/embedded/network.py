@@ -133,20 +133,21 @@ class SketchNetwork(nn.Module):
         for parameter in (self.kinds.weight, self.verdict.weight, self.verdict.bias):
             nn.init.zeros_(parameter)
 
-    def encode(
-        self, pieces: Tensor, mask: Tensor, marks: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Hidden states [batch, tokens, hidden] of `pieces`, and each layer's keys and values.
-
-        marks: roles, matches and keys, each [batch, tokens].
+    def enter(self, pieces: Tensor, marks: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """What the first layer reads, [batch, tokens, hidden]. marks: roles, matches and keys, each [batch,
+        tokens].
         """
-        length = pieces.shape[1]
-        x = self.pieces(pieces) + self.positions.weight[:length] + self.token_type
+        x = self.pieces(pieces) + self.positions.weight[: pieces.shape[1]] + self.token_type
         x = x + self.roles(marks[0]) + self.matches(marks[1]) + self.keys(marks[2])
-        x = self.dropout(self.norm(x))
+        return self.dropout(self.norm(x))
+
+    def encode(
+        self, x: Tensor, mask: Tensor, first: int = 0, end: int | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """The states after the layers from `first` up to `end`, and each one's keys and values."""
         bias = _bias(mask)[:, None, None, :]
         keys, values = [], []
-        for layer in self.stack:
+        for layer in self.stack[first:end]:
             assert isinstance(layer, Layer)
             q, k, v = layer.project(x)
             keys.append(k)
@@ -180,12 +181,15 @@ class SketchNetwork(nn.Module):
         item_mask: Tensor,
     ) -> Memory:
         """Read prompts. spans: [batch, items, 2] first token and end of each item."""
-        x, keys, values = self.encode(pieces, mask, marks)
+        x, keys, values = self.encode(self.enter(pieces, marks), mask)
+        return Memory(keys, values, mask, self.pool(x, spans), item_mask, item_kinds)
+
+    def pool(self, x: Tensor, spans: Tensor) -> Tensor:
+        """What items read as, [batch, items, hidden]: the mean over their tokens."""
         place = torch.arange(x.shape[1], device=x.device)
         inside = (place >= spans[..., :1]) & (place < spans[..., 1:])
         weights = inside.float() / inside.sum(-1, keepdim=True).clamp(min=1)
-        items = torch.bmm(weights, x.float())
-        return Memory(keys, values, mask, items, item_mask, item_kinds)
+        return torch.bmm(weights, x.float())
 
     def write(self, memory: Memory, outputs: Tensor) -> Tensor:
         """Scores [batch, steps, keywords + items] of what follows each of `outputs` [batch, steps].

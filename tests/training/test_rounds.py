@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlberg.agents.annotation.annotators import annotator
 from sqlberg.agents.opening import open_database
@@ -29,6 +30,7 @@ from sqlberg.training.rounds.truth import truths
 from sqlberg.training.trainer import Settings, Step
 
 from ..models.tiny import build_tiny_model
+from .test_embedded_policy import with_sql
 
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
 QUESTIONS = [
@@ -327,14 +329,28 @@ def test_aligned_models_score_with_their_own_tokenizers_once(
     pytest.importorskip("peft", reason="training needs the train extra")
     tiny = f"transformers:{build_tiny_model(tmp_path_factory.mktemp('tiny'), spread=0.1)}"
     pairs = seeds_of(rows)
-    one, other = (aligned_scores([name], pairs, tmp_path) for name in ("embedded", tiny))
+    one, other = (np.array(aligned_scores([name], pairs, tmp_path), float) for name in ("embedded", tiny))
     done: list[int] = []
-    both = aligned_scores(["embedded", tiny], pairs, tmp_path, done.append)
-    assert both == pytest.approx([(a + b) / 2 for a, b in zip(one, other, strict=True)])
-    assert max(both) < 0
+    both = np.array(aligned_scores(["embedded", tiny], pairs, tmp_path, done.append), float)
+    assert both == pytest.approx((one + other) / 2)
+    assert both.max() < 0
     assert done[0] == len(pairs)  # read before
     with pytest.raises(SqlbergError, match="does not run here"):
         aligned_scores(["vllm:base"], pairs, tmp_path)
+
+
+def test_what_no_aligned_model_has_words_for_is_set_aside(
+    rows: list[Sampled], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    learner = learner_of(f"transformers:{build_tiny_model(tmp_path_factory.mktemp('tiny'), spread=0.1)}")
+    first, second, *_ = seeds_of(rows)
+    strange = with_sql(list(second.chosen), "SELECT a.name FROM customer a JOIN customer b ON a.id = b.id")
+    lessons = [first, second.model_copy(update={"chosen": tuple(strange)})]
+    about = Learning(tmp_path / "references", aligned=("embedded",))
+    done = learn(learner.policy(None, 2), lessons, Settings(objective="poft"), tmp_path, about, Progress())
+    assert (done.pairs, done.unreadable) == (2, 1)
+    assert json.loads((tmp_path / "set_aside.jsonl").read_text())["id"] == second.id
 
 
 def test_a_reference_cannot_be_trained_where_it_is_served():

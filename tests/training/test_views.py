@@ -4,7 +4,6 @@ from real models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
 from sqlberg.training.active.choosing import choose
 from sqlberg.training.active.readers import CausalReader, EmbeddedReader, Reader
-from sqlberg.training.active.views import SKETCHED, STEPS, TOKENS, VIEWS, Look, viewed
+from sqlberg.training.active.views import SKETCHED, STEPS, TOKENS, VIEWS, Look, Written, viewed
 from sqlberg.training.evaluation.dataset import Question
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -37,11 +36,14 @@ def linear_look(batch: int = 3, width: int = 6, outputs: int = 5) -> tuple[Look,
     matrix = torch.randn(width, outputs)
     read = torch.randn(batch, 2, width)
 
-    def write(push: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def write(push: Tensor) -> Written:
         return read + push[:, None], lambda states: states @ matrix
 
     steps = torch.tensor([[True, False]] * batch)
-    return Look(write, steps, width, 1.0, read[:, 0], [[0.5], [1.0, 2.0], []]), matrix, read[:, 0]
+    unpushed = write(torch.zeros(batch, width))
+    surprisals = [[0.5], [1.0, 2.0], []]
+    look = Look(unpushed, write, steps, width, torch.ones(batch, 1), read[:, 0], surprisals)
+    return look, matrix, read[:, 0]
 
 
 def test_the_perturbation_is_the_fisher_matrix_times_the_push():
@@ -118,8 +120,8 @@ def test_a_push_moves_only_the_reading_of_the_question(causal: CausalReader, sho
     with open_database(shop, embedder="none") as database:
         look = causal.look([causal.opening(database, ASKED[0])])
     with torch.no_grad():
-        still = look.logprobs(look.unpushed())
-        moved = look.logprobs(look.unpushed() + 5.0)
+        still = look.logprobs()
+        moved = look.logprobs(torch.full((1, look.width), 5.0))
     assert still.shape[1] <= STEPS
     assert (still - moved).abs().max() > 1e-3
     assert len(look.surprisals[0]) >= len(ASKED[0].split())

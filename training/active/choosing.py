@@ -7,7 +7,10 @@ Stopped at any moment, a run goes on with the next batch.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import SqlbergError
+from ...models.embedded.computing import alone_on_a_core
+from ..course import work_through
 from ..evaluation.dataset import Question
 from ..journal import Finished, Journal
+from ..precision import computing
 from .selectors import SELECTORS
 
 if TYPE_CHECKING:
@@ -27,9 +33,18 @@ VIEWS_FILE = "views.jsonl"
 
 
 class Viewed(Finished):
-    """A question's view."""
+    """The views of a batch, by the ids of its questions."""
 
-    vector: tuple[float, ...]
+    vectors: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions over one database that are read together. id: of the first."""
+
+    id: str
+    db_id: str
+    questions: tuple[Question, ...]
 
 
 def choose(
@@ -73,20 +88,43 @@ def view_all(
     seed: int = 0,
     advance: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
-    """The view of every question: [questions, width]."""
+    """The view of every question: [questions, width]. Several batches are read at a time, each on a core."""
     from .views import viewed
+
+    def work(batch: Batch, database: Callable[[], Database], stop: threading.Event) -> Viewed:
+        opened = database()
+        with alone_on_a_core(), computing(reader.device, half=True):
+            look = reader.look([reader.opening(opened, one.question) for one in batch.questions])
+            vectors = viewed(look, view, seed)
+        found = {one.id: tuple(map(float, row)) for one, row in zip(batch.questions, vectors, strict=True)}
+        return Viewed(id=batch.id, vectors=found)
 
     settings = {"model": reader.name, "view": view, "seed": seed}
     with Journal(folder / view, settings, Viewed, VIEWS_FILE) as journal:
-        rest = [question for question in questions if question.id not in journal.records]
+        known = _vectors(journal)
+        rest = [question for question in questions if question.id not in known]
         advance(len(questions) - len(rest))
-        for db_id, group in groupby(sorted(rest, key=lambda one: one.db_id), key=lambda one: one.db_id):
-            asked = list(group)
-            with open_database(db_id) as database:
-                for start in range(0, len(asked), reader.rows):
-                    part = asked[start : start + reader.rows]
-                    look = reader.look([reader.opening(database, one.question) for one in part])
-                    for question, vector in zip(part, viewed(look, view, seed), strict=True):
-                        journal.append(Viewed(id=question.id, vector=tuple(map(float, vector))))
-                    advance(len(part))
-        return np.array([journal.records[question.id].vector for question in questions])
+        work_through(
+            _batches(rest, reader.rows),
+            work,
+            journal,
+            open_database=open_database,
+            concurrency=os.cpu_count() or 1 if reader.device == "cpu" else 1,
+            finished=lambda row: advance(len(row.vectors)),
+        )
+        known = _vectors(journal)
+        return np.array([known[question.id] for question in questions])
+
+
+def _batches(questions: Sequence[Question], size: int) -> list[Batch]:
+    """Questions of one database each, so that what the model reads is of like length."""
+    batches = []
+    for db_id, group in groupby(sorted(questions, key=lambda one: one.db_id), key=lambda one: one.db_id):
+        asked = list(group)
+        parts = (tuple(asked[start : start + size]) for start in range(0, len(asked), size))
+        batches += [Batch(part[0].id, db_id, part) for part in parts]
+    return batches
+
+
+def _vectors(journal: Journal[Viewed]) -> dict[str, tuple[float, ...]]:
+    return {name: vector for row in journal.records.values() for name, vector in row.vectors.items()}

@@ -1,13 +1,12 @@
 """How a model reads questions, for the views of active learning: from a dialogue to a `Look`.
 
-A push is added where a question's tokens enter: after layer `ENTRY` for the embedded model (the layers below
-are computed once), as input embeddings for causal models.
+A push is added where a question's tokens enter: before layer `ENTRY` of the embedded model (those below are
+computed once), as input embeddings for causal models.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,27 +18,28 @@ from ...models.embedded import turns
 from ...models.embedded.adapter import WEIGHTS, digest
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import KEYWORD_IDS, START
-from ...models.embedded.network import KIND_IDS
+from ...models.embedded.network import KIND_IDS, Memory
 from ...models.embedded.reading import read_dialogue
 from ...models.embedded.tensors import prompt_tensors
 from ...models.embedded.weights import SHIPPED, load_weights
 from ...models.references import in_process
-from .views import STEPS, Look
+from .views import STEPS, Look, Written
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...tools.database import Database
 
-ENTRY = 2
+ENTRY = 3
 Dialogue = list[dict[str, Any]]
 
 
 class Reader(Protocol):
-    """rows: how many dialogues it reads at a time. name: changes with the model."""
+    """rows: how many dialogues it reads at a time. name: changes with the model. device: it computes on."""
 
     rows: int
     name: str
+    device: str
 
     def opening(self, database: Database, question: str) -> Dialogue:
         """The dialogue at the model's first decision."""
@@ -52,6 +52,7 @@ class EmbeddedReader:
     """The embedded model, at its first decision: the question and the columns found for it are before it."""
 
     rows = 32
+    device = "cpu"
 
     def __init__(self, base: Path = SHIPPED, adapter: Path | None = None) -> None:
         self.network, self.writer = load_weights(base, adapter)
@@ -81,27 +82,43 @@ class EmbeddedReader:
         place = torch.arange(prompts.pieces.shape[1])[None, None]
         inside = (place >= prompts.spans[..., :1]) & (place < prompts.spans[..., 1:])
         asked = (inside & words[..., None]).any(1).float()[..., None]
-        entry = network.stack[ENTRY].norm
-        with torch.no_grad(), _kept(entry) as kept:
-            memory = prompts.read(network)
+        with torch.no_grad():
+            entered, keys, values = network.encode(
+                network.enter(prompts.pieces, prompts.marks), prompts.mask, end=ENTRY
+            )
+
+        def read(x: Tensor) -> Memory:
+            top, above, beside = network.encode(x, prompts.mask, first=ENTRY)
+            return Memory(
+                [*keys, *above],
+                [*values, *beside],
+                prompts.mask,
+                network.pool(top, prompts.spans),
+                prompts.item_mask,
+                prompts.item_kinds,
+            )
+
+        with torch.no_grad():
+            memory = read(entered)
             outputs = self._greedy(memory)
-            scores = network.scores(memory, network.states(memory, outputs))
+            states = network.states(memory, outputs)
+            scores = network.scores(memory, states)
         chosen = outputs[:, 1:]
         logprobs = scores[:, :-1].log_softmax(-1).gather(-1, chosen[..., None])[..., 0]
         counted = (chosen != KEYWORD_IDS["end"]).cumprod(-1).bool()
         counted = torch.cat([torch.ones_like(counted[:, :1]), counted], -1)
         items = memory.items * words[..., None]
 
-        def write(push: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-            with _pushed(entry, push[:, None] * asked):
-                pushed = prompts.read(network)
+        def write(push: Tensor) -> Written:
+            pushed = read(entered + push[:, None] * asked)
             return network.states(pushed, outputs), partial(network.scores, pushed)
 
         return Look(
+            written=(states, partial(network.scores, memory)),
             write=write,
             steps=counted,
             width=network.shape.hidden,
-            length=float(kept[0].norm(dim=-1)[prompts.mask].mean()),
+            length=_mean(entered.float().norm(dim=-1), prompts.mask),
             state=items.sum(1) / words.sum(1, keepdim=True).clamp(min=1),
             surprisals=[
                 row[: int(count) - 1].neg().tolist()
@@ -128,6 +145,7 @@ class CausalReader:
 
     def __init__(self, network: Any, tokenizer: Any, name: str, tools: Sequence[Mapping[str, Any]]) -> None:
         self.network, self.tokenizer, self.name, self.tools = network, tokenizer, name, tools
+        self.device = str(network.device)
         network.requires_grad_(False)
 
     def opening(self, database: Database, question: str) -> Dialogue:
@@ -165,7 +183,7 @@ class CausalReader:
             surprisals = -logprobs.gather(-1, prompt[0, places + 1, None])[:, 0]
         steps = whole.shape[1] - prompt.shape[1]
 
-        def write(push: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        def write(push: Tensor) -> Written:
             pushes = torch.cat([push[:, None] * asked, push.new_zeros(1, steps, push.shape[-1])], 1)
             pushed = read + pushes.to(read.dtype)
             states = causal.get_decoder()(inputs_embeds=pushed, use_cache=False).last_hidden_state
@@ -175,10 +193,11 @@ class CausalReader:
             return causal.get_output_embeddings()(states.to(read.dtype)).float()
 
         return Look(
+            written=(hidden[:, -steps - 1 : -1].float(), scores),
             write=write,
             steps=torch.ones(1, steps, dtype=torch.bool, device=device),
             width=read.shape[-1],
-            length=float(read.float().norm(dim=-1).mean()),
+            length=read.float().norm(dim=-1).mean(-1, keepdim=True),
             state=hidden[:, prompt.shape[1] - 1].float(),
             surprisals=[surprisals.tolist()],
         )
@@ -195,26 +214,10 @@ def reader_of(reference: str, tools: Sequence[Mapping[str, Any]] = ()) -> Reader
     return CausalReader(network, tokenizer, reference, tools)
 
 
+def _mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Of the values [batch, N] that count, [batch, 1]."""
+    return (values * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
+
+
 def _causal(network: Any) -> Any:
     return network.get_base_model() if hasattr(network, "get_base_model") else network
-
-
-@contextlib.contextmanager
-def _pushed(module: Any, push: Tensor) -> Iterator[None]:
-    """The module's output with a push added, while the block runs."""
-    handle = module.register_forward_hook(lambda module, given, out: out + push)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextlib.contextmanager
-def _kept(module: Any) -> Iterator[list[Tensor]]:
-    """The module's outputs, while the block runs."""
-    outputs: list[Tensor] = []
-    handle = module.register_forward_hook(lambda module, given, out: outputs.append(out))
-    try:
-        yield outputs
-    finally:
-        handle.remove()

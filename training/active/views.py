@@ -25,39 +25,41 @@ if TYPE_CHECKING:
 
 STEPS = 8
 """Tokens that the model would write, over which its distributions are looked at."""
-PUSH = 0.01
-"""Length of the push, against that of a token's reading. The method's 1e-6 drowns in float32's rounding."""
+PUSH = 0.1
+"""Length of the push, against that of a token's reading. The method's 1e-6 drowns in float32's rounding, a
+hundredth in bfloat16's.
+"""
 SKETCHED = 256
 """Numbers that a gradient is kept as."""
 TOKENS = 48
 """Of surprisals; further ones are left out."""
+
+Written = tuple["Tensor", Callable[["Tensor"], "Tensor"]]
 
 
 @dataclass(frozen=True)
 class Look:
     """A batch of questions as a model reads them.
 
-    write: from a push [batch, width], added to the reading of each of a question's tokens, to the states
-    [batch, steps, inner] after each token that the model would write, and the function from these to scores
-    of what comes next, [batch, steps, outputs]. steps: [batch, steps], True for tokens that count. width,
-    length: of a token's reading: its numbers, and its usual norm. state: [batch, inner]. surprisals: of each
-    question.
+    written: the states [batch, steps, inner] after each token that the model would write, and the function
+    from these to scores of what comes next, [batch, steps, outputs]. write: from a push [batch, width], added
+    to the reading of each of a question's tokens, to the same. steps: [batch, steps], True for tokens that
+    count. width, length: of a token's reading: its numbers, and its mean norm in each question, [batch, 1].
+    state: [batch, inner]. surprisals: of each question.
     """
 
-    write: Callable[[Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]
+    written: Written
+    write: Callable[[Tensor], Written]
     steps: Tensor
     width: int
-    length: float
+    length: Tensor
     state: Tensor
     surprisals: list[list[float]]
 
-    def logprobs(self, push: Tensor) -> Tensor:
-        """Of what comes next, [batch, steps, outputs]."""
-        states, scores = self.write(push)
+    def logprobs(self, push: Tensor | None = None) -> Tensor:
+        """Of what comes next, [batch, steps, outputs]; push: [batch, width]."""
+        states, scores = self.written if push is None else self.write(push)
         return scores(states).log_softmax(-1)
-
-    def unpushed(self) -> Tensor:
-        return self.state.new_zeros(len(self.state), self.width)
 
 
 def perturbation(look: Look, seed: int, turns: int = 1) -> Tensor:
@@ -74,7 +76,7 @@ def perturbation(look: Look, seed: int, turns: int = 1) -> Tensor:
     # The same direction for every question, so that their answers compare.
     push = torch.randn(1, look.width, generator=generator).to(look.state.device).expand(batch, -1)
     with torch.no_grad():
-        plain = look.logprobs(look.unpushed())
+        plain = look.logprobs()
     gradient = push
     for _ in range(turns):
         size = PUSH * look.length
@@ -97,7 +99,7 @@ def gradient(look: Look, seed: int) -> Tensor:
     """
     import torch
 
-    states, scores = look.write(look.unpushed())
+    states, scores = look.written
     states = states.detach().requires_grad_()
     losses = -scores(states).log_softmax(-1).amax(-1) * look.steps
     (errors,) = torch.autograd.grad(losses.sum(), states)
@@ -122,7 +124,7 @@ def entropy(look: Look, seed: int) -> Tensor:
     import torch
 
     with torch.no_grad():
-        logprobs = look.logprobs(look.unpushed())
+        logprobs = look.logprobs()
     entropies = -(logprobs.exp() * logprobs.nan_to_num(neginf=0.0)).sum(-1)
     return ((entropies * look.steps).sum(-1) / look.steps.sum(-1).clamp(min=1))[:, None]
 

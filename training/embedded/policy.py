@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,15 +27,18 @@ from ...models.embedded.reading import Situation, read_dialogue
 from ...models.embedded.tensors import PromptTensors, padded, prompt_tensors
 from ...models.embedded.turns import REFUSAL
 from ...models.embedded.weights import SHIPPED, load_weights
-from ..policies import Reference
+from ..policies import Asked, Reference
 from ..preferences import Message
+from .augmentation import Pools
 from .fitting import ADAPTED
 from .sketching import Sketcher, Unsketchable
 from .targets import Unreadable, resolve, spans_of
+from .variants import variant
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+NO_WORDS = "the embedded model has no words for this response: {}"
 Decision = tuple[Situation, tuple[Token, ...]]
 
 
@@ -107,19 +111,50 @@ class EmbeddedPolicy:
         responses: Sequence[Sequence[Message]],
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> EncodedSketches:
+        try:
+            responded = [decisions_of(prompt, response) for response in responses]
+        except Unsketchable as error:
+            raise SqlbergError(NO_WORDS.format(error)) from None
+        if not all(responded):
+            raise SqlbergError("the embedded model decided nothing in this response")
+        try:
+            return self._encoded(responded)
+        except Unreadable as error:
+            raise SqlbergError(NO_WORDS.format(error)) from None
+
+    def vary(self, lessons: Sequence[Asked], copies: int, seed: int) -> list[list[EncodedSketches]]:
+        responded = [[decisions_of(one.prompt, said) for said in one.responses] for one in lessons]
+        situations = [seen for row in responded for decisions in row for seen, _ in decisions]
+        pools = replace(Pools.collect(situations), questions=())
+        return [
+            [
+                row
+                for copy in range(copies)
+                if (row := self._varied(decided, pools, random.Random(f"{seed} {number} {copy}")))
+            ]
+            for number, decided in enumerate(responded)
+        ]
+
+    def _varied(
+        self, decided: Sequence[Sequence[Decision]], pools: Pools, rng: random.Random
+    ) -> EncodedSketches | None:
+        """A copy in other words; None where three tries give none that can be written."""
+        for _ in range(3):
+            with contextlib.suppress(Unreadable):
+                if changed := variant(decided, pools, rng):
+                    return self._encoded(changed)
+        return None
+
+    def _encoded(self, responded: Sequence[Sequence[Decision]]) -> EncodedSketches:
+        """Raises `Unreadable`."""
         prompts: dict[Any, tuple[int, Prompt]] = {}
         found = []
-        for response in responses:
+        for decided in responded:
             decisions = []
-            try:
-                for situation, target in decisions_of(prompt, response):
-                    read = self.writer.write(situation)
-                    number, read = prompts.setdefault(read.key, (len(prompts), read))
-                    decisions.append((number, tuple(resolve(target, read))))
-            except (Unsketchable, Unreadable) as error:
-                raise SqlbergError(f"the embedded model has no words for this response: {error}") from None
-            if not decisions:
-                raise SqlbergError("the embedded model decided nothing in this response")
+            for situation, target in decided:
+                read = self.writer.write(situation)
+                number, read = prompts.setdefault(read.key, (len(prompts), read))
+                decisions.append((number, tuple(resolve(target, read))))
             found.append(tuple(decisions))
         return EncodedSketches(tuple(read for _, read in prompts.values()), tuple(found))
 

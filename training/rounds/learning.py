@@ -9,15 +9,16 @@ training: its gaps are the policy's as it begins, against the model without an a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
 from ...errors import SqlbergError
 from ..aligned import aligned_scores
+from ..follower import WorstCase
 from ..formats import to_sqlberg
 from ..losses import IMITATING, NEEDS_ALIGNED, NEEDS_WEAK
-from ..policies import Encoded, Policy, Reference
+from ..policies import Asked, Encoded, Policy, Reference
 from ..preferences import Lesson, Messages, Preference
 from ..reference import Logprobs, reference_logprobs
 from ..rows import write_rows
@@ -46,12 +47,14 @@ class Learned:
 @dataclass(frozen=True)
 class Learning:
     """What goes on beside the trainer. follower: of the objectives that have one. aligned: models whose
-    scores PoFT weighs by, as their references. references: where log-probabilities of references lie.
+    scores PoFT weighs by, as their references. references: where log-probabilities of references lie. copies:
+    of each lesson in other words, beside it (only from policies that know such).
     """
 
     references: Path
     follower: Follower = field(default_factory=Follower)
     aligned: Sequence[str] = ()
+    copies: int = 0
 
 
 def check(objective: str, reference: Reference, about: Learning) -> None:
@@ -81,46 +84,43 @@ def learn(
             f"trajectories to imitate: use {' or '.join(sorted(IMITATING))}"
         )
     check(settings.objective, settings.reference, about)
-    plays = settings.objective in SPACES and about.follower.epsilon > 0
     weak = weak_negatives(pairs) if settings.objective in NEEDS_WEAK else [[]] * len(lessons)
-    rows: list[Encoded] = []
-    read: list[Lesson] = []
-    aside: list[dict[str, str]] = []
-    for lesson, others in zip(lessons, weak, strict=True):
-        try:
-            rows.append(_encoded(policy, lesson, others))
-            read.append(lesson)
-        except SqlbergError as error:
-            aside.append({"id": lesson.id, "reason": str(error)})
+    rows, aside = _readable(policy, lessons, weak)
+    if settings.objective in NEEDS_ALIGNED:
+        rows, unknown = _aligned(rows, about, progress)
+        aside += unknown
     write_rows(place / PREFERENCES, map(to_sqlberg, lessons))
     write_rows(place / SET_ASIDE, aside)
     if lessons and not rows:
         raise SqlbergError(f"the model can read none of the lines; the first: {aside[0]['reason']}")
+    if about.copies:
+        given = [Asked(row.lesson.prompt, row.responses) for row in rows]
+        varied = policy.vary(given, about.copies, settings.seed)
+        rows += [replace(row, encoded=c) for row, copies in zip(rows, varied, strict=True) for c in copies]
+    encoded = [row.encoded for row in rows]
     extras: dict[str, Sequence[float]] = {}
-    moved = 0.0
-    if plays and rows:
-        progress.stage("follower", 2 * len(rows))
-        start, base = (logprobs(policy, rows, kind, about, settings, progress) for kind in ("start", "base"))
-        worst = follow(settings.objective, _margins(rows, start, base), settings.options.beta, about.follower)
-        extras = {"moved": worst.moved.tolist(), "shift": worst.shifts.tolist()}
-        moved = float(worst.moved.mean())
-        told = zip(read, worst.gaps.tolist(), extras["moved"], strict=True)
-        write_rows(place / MOVES, ({"id": one.id, "gap": gap, "moved": share} for one, gap, share in told))
     if settings.objective in NEEDS_ALIGNED:
-        progress.stage("aligned models", len(about.aligned) * len(read))
-        extras["aligned"] = aligned_scores(about.aligned, read, about.references, progress.advance)
+        extras["aligned"] = [row.aligned for row in rows]
+    moved = 0.0
+    if settings.objective in SPACES and about.follower.epsilon > 0 and rows:
+        worst = _followed(policy, encoded, settings, about, progress)
+        extras |= {"moved": worst.moved.tolist(), "shift": worst.shifts.tolist()}
+        moved = float(worst.moved.mean())
+        told = zip(rows, worst.gaps.tolist(), extras["moved"], strict=True)
+        gaps = ({"id": row.lesson.id, "gap": gap, "moved": share} for row, gap, share in told)
+        write_rows(place / MOVES, gaps)
     progress.stage("training", -(-len(rows) // settings.batch) * settings.epochs)
     adapter = train(
         policy,
-        rows,
+        encoded,
         settings,
         place / "train",
         extras=extras,
         tell=progress.step,
         references=about.references,
     )
-    chosen = fmean(row.own_tokens[0] for row in rows)
-    rejected = fmean(row.own_tokens[min(1, len(row.own_tokens) - 1)] for row in rows)
+    chosen = fmean(row.own_tokens[0] for row in encoded)
+    rejected = fmean(row.own_tokens[min(1, len(row.own_tokens) - 1)] for row in encoded)
     return Learned(adapter, len(lessons), len(aside), moved, chosen, rejected)
 
 
@@ -149,15 +149,45 @@ def logprobs(
     )
 
 
-def _encoded(policy: Policy, lesson: Lesson, weak: Sequence[Messages]) -> Encoded:
+@dataclass(frozen=True)
+class _Row:
+    """A lesson as the policy reads it. responses: its own and the weak negatives that the policy has words
+    for; aligned: see `losses.Scores`.
+    """
+
+    lesson: Lesson
+    responses: Sequence[Messages]
+    encoded: Encoded
+    aligned: float = 0.0
+
+
+Aside = list[dict[str, str]]
+
+
+def _readable(
+    policy: Policy, lessons: Sequence[Lesson], weak: Sequence[Sequence[Messages]]
+) -> tuple[list[_Row], Aside]:
+    """The lessons that the policy has words for, and what was set aside."""
+    rows: list[_Row] = []
+    aside: Aside = []
+    for lesson, others in zip(lessons, weak, strict=True):
+        try:
+            rows.append(_encoded(policy, lesson, others))
+        except SqlbergError as error:
+            aside.append({"id": lesson.id, "reason": str(error)})
+    return rows, aside
+
+
+def _encoded(policy: Policy, lesson: Lesson, weak: Sequence[Messages]) -> _Row:
     """A lesson with those of its weak negatives that the policy has words for."""
+    responses = [*lesson.responses, *weak]
     try:
-        return policy.encode(lesson.prompt, [*lesson.responses, *weak], lesson.tools)
+        return _Row(lesson, responses, policy.encode(lesson.prompt, responses, lesson.tools))
     except SqlbergError:
         if not weak:
             raise
-    readable = [other for other in weak if _reads(policy, lesson, other)]
-    return policy.encode(lesson.prompt, [*lesson.responses, *readable], lesson.tools)
+    responses = [*lesson.responses, *(other for other in weak if _reads(policy, lesson, other))]
+    return _Row(lesson, responses, policy.encode(lesson.prompt, responses, lesson.tools))
 
 
 def _reads(policy: Policy, lesson: Lesson, response: Messages) -> bool:
@@ -166,6 +196,26 @@ def _reads(policy: Policy, lesson: Lesson, response: Messages) -> bool:
     except SqlbergError:
         return False
     return True
+
+
+def _aligned(rows: Sequence[_Row], about: Learning, progress: Progress) -> tuple[list[_Row], Aside]:
+    """The rows with the scores of aligned models, and what none of these has words for."""
+    progress.stage("aligned models", len(about.aligned) * len(rows))
+    lessons = [row.lesson for row in rows]
+    scores = aligned_scores(about.aligned, lessons, about.references, progress.advance)
+    told = list(zip(rows, scores, strict=True))
+    reason = "no aligned model has words for what was chosen"
+    aside = [{"id": row.lesson.id, "reason": reason} for row, score in told if score is None]
+    return [replace(row, aligned=score) for row, score in told if score is not None], aside
+
+
+def _followed(
+    policy: Policy, rows: Sequence[Encoded], settings: Settings, about: Learning, progress: Progress
+) -> WorstCase:
+    """The follower's move."""
+    progress.stage("follower", 2 * len(rows))
+    start, base = (logprobs(policy, rows, kind, about, settings, progress) for kind in ("start", "base"))
+    return follow(settings.objective, _margins(rows, start, base), settings.options.beta, about.follower)
 
 
 def _margins(rows: Sequence[Encoded], policy: Logprobs, reference: Logprobs) -> list[float]:
