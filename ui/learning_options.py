@@ -55,4 +55,10 @@ SftOption = Annotated[
 ]
 RateOption = Annotated[float, typer.Option(min=1e-8, callback=finite, help="Learning rate.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Pairs of a step.")]
+CopiesOption = Annotated[
+    int,
+    typer.Option(
+        min=0, max=16, help="Copies of each pair with other names and values, learned too (embedded only)."
+    ),
+]
 RankOption = Annotated[int, typer.Option(min=1, max=256, help="Of the LoRA adapter.")]

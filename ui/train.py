@@ -12,6 +12,7 @@ from .learning_options import (
     AlignedOption,
     BatchOption,
     BetaOption,
+    CopiesOption,
     EpsilonOption,
     LearnerOption,
     MethodOption,
@@ -49,6 +50,7 @@ def train(
     sft: SftOption = 0.0,
     rate: RateOption = 5e-5,
     batch: BatchOption = 32,
+    copies: CopiesOption = 0,
     rank: RankOption = 16,
     seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
     as_json: JsonOption = False,
@@ -91,7 +93,7 @@ def train(
     folder = output or Path("runs") / "train" / lessons.stem
     torch.manual_seed(seed)
     policy = learner.policy(adapter, rank)
-    about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()))
+    about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()), copies)
     with progress_bar("{task.description}") as bar:
         learned = learn(policy, given, settings, folder, about, shown(bar))
     draw_curves(folder / "train" / LOG, folder / "curves.svg")

@@ -37,7 +37,7 @@ EXECUTION: Weights = {
 }
 BETA = 0.1
 """Of the implicit reward, in `implicit` and, before it is fitted, in `combined`."""
-COMBINED: Weights = {**EXECUTION, "reward": BETA, "likelihood": 1.0}
+COMBINED: Weights = {**EXECUTION, "reward": BETA, "likelihood": 1.0, "alike": 3.0}
 SURE_ENOUGH = 0.6
 NAMES = ("implicit", "execution", "judge", "combined")
 

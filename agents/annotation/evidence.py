@@ -26,13 +26,15 @@ LEAST_LOGPROB = -20.0
 @dataclass(frozen=True)
 class Candidate:
     """One answer to a question. sql: "" where it declined. reward: log(pi / pi_SFT) of its trajectory (the
-    implicit reward); logprob: log pi, of the model that gave it; both where that is known.
+    implicit reward); logprob: log pi, of the model that gave it; both where that is known. alike: how much
+    the answers to questions asked alike agree with it, from 0 to 1.
     """
 
     id: str
     sql: str
     reward: float | None = None
     logprob: float | None = None
+    alike: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Evidence:
             "columns": math.log1p(min(len(self.columns), MOST_COLUMNS_ASKED)),
             "reward": self.candidate.reward or 0.0,
             "likelihood": max(LEAST_LOGPROB, self.candidate.logprob or 0.0),
+            "alike": self.candidate.alike,
         }
 
 

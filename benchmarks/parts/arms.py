@@ -26,6 +26,7 @@ from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.journal import fingerprint
 from sqlberg.training.losses import Options
 from sqlberg.training.preferences import Preference
+from sqlberg.training.rounds.alike import asked_alike
 from sqlberg.training.rounds.annotations import as_annotated, candidates_of, preferences_of, sql_of
 from sqlberg.training.rounds.candidates import Sampled
 from sqlberg.training.rounds.game import Follower
@@ -64,6 +65,10 @@ class Data:
     seeds: Asked
     rounds: list[Asked]
     scored: Asked
+
+
+Candidates = tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]
+"""With what running them shows, and how likely they are to the policy."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +126,12 @@ class Bench:
             )
         return pairs
 
-    def first(self, flipped: bool) -> tuple[list[Preference], Path]:
-        """The seed preferences, and pi_0."""
+    def first(self, flipped: bool) -> tuple[list[Preference], Path, Candidates]:
+        """The seed preferences, pi_0, and its candidates for the first round."""
         pairs = self.seed_preferences(flipped)
         name = "pi_0 flipped" if flipped else "pi_0"
-        return pairs, self.train(name, None, pairs, "dpo", self.recipe.seed_epochs)[0]
+        adapter = self.train(name, None, pairs, "dpo", self.recipe.seed_epochs)[0]
+        return pairs, adapter, self.candidates(0, adapter, name)
 
     def train(
         self, name: str, start: Path | None, pairs: Sequence[Preference], method: str, epochs: int
@@ -147,10 +153,8 @@ class Bench:
         done = learn(policy, pairs, settings, self.trained / name, self.learning(name), self.progress)
         return done.adapter, {"pairs": done.pairs, "unreadable": done.unreadable, "moved": done.moved}
 
-    def candidates(
-        self, number: int, adapter: Path, name: str
-    ) -> tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]:
-        """A policy's candidates for the questions of a round, what they show, how likely it finds them."""
+    def candidates(self, number: int, adapter: Path, name: str) -> Candidates:
+        """Those of a policy for the questions of a round; name: of the arm that keeps their scores."""
         asked = self.data.rounds[number]
         written, verdicts = self.deciding.look(asked, adapter)
         found = sampled([row for _, row in asked], written)
@@ -172,8 +176,9 @@ def annotated(
 ) -> tuple[list[Preference], dict[str, Any]]:
     """The preferences that an annotator gives, and how true they are. None: the truth itself."""
     rows, true, apart = [], 0, 0
+    agreed = asked_alike(found, scored)
     for row, looked in zip(found, verdicts, strict=True):
-        evidence = together(candidates_of(row, scored), [one.looked for one in looked])
+        evidence = together(candidates_of(row, scored, agreed), [one.looked for one in looked])
         right = {one.id: verdict.right for one, verdict in zip(row.responses, looked, strict=True)}
         decided = decide(says, row.question, evidence) if says else _truth(row, evidence, right)
         if decided.chosen and right[decided.chosen] != right[decided.rejected]:
@@ -197,15 +202,15 @@ def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
     """One arm; goes on where it was stopped. Returns its figures, `right` as ones and zeros."""
     if arm.method == SFT and not arm.annotator:
         return {"right": bench.deciding.score(bench.data.scored, None)}
-    seeds, adapter = bench.first(arm.flipped)
+    seeds, adapter, first = bench.first(arm.flipped)
     says = None
     if arm.annotator not in ("", GOLD):
         weights = _fitted(bench, seeds) if arm.annotator == "combined" else None
         says = replace(annotator(arm.annotator, weights), against=bench.recipe.against)
     pairs, rounds = list(seeds), []
     for number in range(len(bench.data.rounds) if arm.annotator else 0):
-        found, verdicts, scored = bench.candidates(number, adapter, arm.name)
-        own, told = annotated(says, found, verdicts, scored)
+        found = bench.candidates(number, adapter, arm.name) if number else first
+        own, told = annotated(says, *found)
         pairs += own
         adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, 1)
         rounds.append({**told, **trained})

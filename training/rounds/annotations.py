@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from ..course import work_through
 from ..journal import Finished, Journal, write_json
 from ..preferences import Message, Preference
+from .alike import asked_alike
 from .candidates import Sampled
 
 if TYPE_CHECKING:
@@ -77,13 +78,14 @@ def annotate_all(
         if len(row.responses) < 2:
             reason = row.error or "all candidates say the same"
             return Annotated(**about, verdict="abstained", reasons=(reason,))
-        candidates = candidates_of(row, scored)
+        candidates = candidates_of(row, scored, agreed)
         try:
             found = annotate(database(), row.question, candidates, annotator, model=judge, cancel=stop)
         except SqlbergError as error:
             return Annotated(**about, verdict="abstained", error=str(error))
         return as_annotated(row, found)
 
+    agreed = asked_alike(sampled, scored) if "alike" in annotator.weights else {}
     with Journal(folder, settings, Annotated, ANNOTATIONS) as journal:
         return work_through(
             sampled,
@@ -113,16 +115,16 @@ def as_annotated(row: Sampled, found: Annotation) -> Annotated:
     )
 
 
-def candidates_of(row: Sampled, scored: Mapping[str, Scored]) -> list[Candidate]:
-    """The responses to a question, for an annotator."""
+def candidates_of(row: Sampled, scored: Mapping[str, Scored], agreed: Mapping[str, float]) -> list[Candidate]:
+    """The responses to a question, for an annotator. agreed: see `alike.asked_alike`."""
     from ...agents.annotation.evidence import Candidate
 
-    return [
-        Candidate(one.id, one.sql, said.reward, said.logprob)
-        if (said := scored.get(one.id))
-        else Candidate(one.id, one.sql)
-        for one in row.responses
-    ]
+    found = []
+    for one in row.responses:
+        said, alike = scored.get(one.id), agreed.get(one.id, 0.0)
+        reward, logprob = (said.reward, said.logprob) if said else (None, None)
+        found.append(Candidate(one.id, one.sql, reward, logprob, alike))
+    return found
 
 
 def preferences_of(

@@ -69,7 +69,7 @@ def improve(
         raise SqlbergError(
             "the implicit annotator goes by what seed preferences taught: give some, or another annotator"
         )
-    learning = Learning(folder / "references", plan.follower, plan.aligned)
+    learning = Learning(folder / "references", plan.follower, plan.aligned, plan.copies)
     check(plan.method, plan.reference, learning)  # before the hours of the rounds before it
     about = {
         "learner": learner.name,

@@ -18,8 +18,8 @@ class Plan:
     method: one of `training.losses.OBJECTIVES`. annotator: one of `agents.annotation.annotators.NAMES`.
     candidates: of each question. reference: what the margins of a round are measured against: "base" (π_SFT)
     or "start" (π_{t-1}). cumulative: a round trains on the pairs of all rounds and the seed, not on its own
-    alone. aligned: models whose scores PoFT weighs by. training: of each round; its objective, reference and
-    seed are set by this plan, and `seed_epochs` are those of round 0.
+    alone. aligned: models whose scores PoFT weighs by. copies: of each pair in other words. training: of each
+    round; its objective, reference and seed are set by this plan, and `seed_epochs` are those of round 0.
     """
 
     method: str = "ssapo"
@@ -31,6 +31,7 @@ class Plan:
     cumulative: bool = True
     follower: Follower = field(default_factory=Follower)
     aligned: tuple[str, ...] = ()
+    copies: int = 0
     seed_epochs: int = 3
     rank: int = 16
     training: Settings = field(default_factory=Settings)

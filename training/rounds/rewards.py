@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,22 +42,33 @@ def scored_responses(
 
     policy: pi with its adapter; without it, pi_SFT. adapted: it was trained, so that the two are different.
     """
-    rows: dict[str, Encoded] = {}
-    for row in sampled:
-        for response in row.responses:
-            try:
-                rows[response.id] = policy.encode(row.prompt, [response.messages], tools)
-            except SqlbergError:
-                continue  # nothing is known of it; other evidence may still decide
-    progress.stage("log-probabilities", (1 + adapted) * len(rows))
-    wanted = list(rows.values())
+    rows = [(names, read) for row in sampled for names, read in _encoded(policy, row, tools)]
+    wanted = [read for _, read in rows]
+    progress.stage("log-probabilities", (1 + adapted) * len(wanted))
     base = logprobs(policy, wanted, "base", about, settings, progress)
-    if not adapted:
-        return {name: Scored(base[row.key][0]) for name, row in rows.items()}
-    start = logprobs(policy, wanted, "start", about, settings, progress)
-    return {
-        name: Scored(start[row.key][0], start[row.key][0] - base[row.key][0]) for name, row in rows.items()
-    }
+    start = logprobs(policy, wanted, "start", about, settings, progress) if adapted else base
+    found: dict[str, Scored] = {}
+    for names, read in rows:
+        for name, now, before in zip(names, start[read.key], base[read.key], strict=True):
+            found[name] = Scored(now, now - before if adapted else None)
+    return found
+
+
+def _encoded(
+    policy: Policy, row: Sampled, tools: Sequence[dict[str, Any]]
+) -> Iterator[tuple[list[str], Encoded]]:
+    """The responses to a question by their ids, together: what they share is computed once. Those that the
+    policy has no words for are left out: other evidence may still decide.
+    """
+    if not row.responses:
+        return
+    with contextlib.suppress(SqlbergError):
+        together = policy.encode(row.prompt, [one.messages for one in row.responses], tools)
+        yield [one.id for one in row.responses], together
+        return
+    for response in row.responses:
+        with contextlib.suppress(SqlbergError):
+            yield [response.id], policy.encode(row.prompt, [response.messages], tools)
 
 
 def scored_by(
