@@ -76,7 +76,7 @@ def one_seed(data: Path, folder: Path, kept: Path, seed: int, quick: bool) -> No
     """For each way, which dev questions are right."""
     split = split_train(data, seed, taught=TAUGHT, seeds=0.0)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
-    names = sorted({question.db_id for question in split.taught})
+    names = sorted({one.db_id for one in load_dataset(data, split="train").questions})
     questions, wrong = lessons(data, names[:2] if quick else names, seed)
     dev = load_dataset(data, split="dev").questions
     dev = dev[:6] if quick else dev

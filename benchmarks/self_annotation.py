@@ -3,10 +3,10 @@
     python benchmarks/self_annotation.py [--quick] [--data FOLDER] [--output FOLDER] [--seeds 0 1 2]
         [--validate] [--rate R] [--copies N] ... (fields of parts.arms.Recipe)
 
-For each seed: pi_SFT is trained from MiniLM on made-up questions and on a tenth of Spider's train questions
-with gold (parts/sft_start.py); another thirtieth gives seed preferences; of the rest, without gold, come the
-questions of two rounds. The arms (parts/arms.py) go from the same DPO on the seed preferences and differ in
-annotator and objective; those called flipped begin with a quarter of the seed preferences the wrong way
+For each seed: pi_SFT is trained from MiniLM on made-up questions and on a hundredth of Spider's train
+questions with gold (parts/sft_start.py); a thirtieth gives seed preferences; of the rest, without gold, come
+the questions of two rounds. The arms (parts/arms.py) go from the same DPO on the seed preferences and differ
+in annotator and objective; those called flipped begin with a quarter of the seed preferences the wrong way
 round. Every arm is scored on all of dev by the rows its SQL gives (multiset). Candidates and scores are taken
 at the decision of the SQL (parts/turns.py).
 

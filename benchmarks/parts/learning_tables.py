@@ -45,13 +45,22 @@ def active_learning(figures: Figures) -> str:
             f"`{name}`",
             *(number(points[place][0]) for place in places),
             gap(*figures["over_random"][name]) if name != "random" else "",
-            f"{number(figures['seconds_to_choose'][name], 0)} s",
         ]
         for name, points in figures["right"].items()
     ]
     labels = [f"{figures['labelled'][place]:,} labels" for place in places]
     start = number(figures["right"]["random"][0][0])
-    return table([f"right on dev; before any label {start}", *labels, "over random", "choosing 1,000"], rows)
+    return table([f"right on dev; before any label {start}", *labels, "over random"], rows)
+
+
+def selecting(figures: Figures) -> str:
+    """What choosing costs."""
+    asked = (
+        f"{figures['chosen']:,} of {figures['questions']:,} questions over {figures['databases']} databases"
+    )
+    return table(
+        [f"`sqlberg select --by {figures['selector']}`", "seconds"], [[asked, number(figures["seconds"], 0)]]
+    )
 
 
 def training(figures: Figures) -> str:

@@ -13,7 +13,7 @@ from sqlberg.training.policies import Asked, CausalPolicy
 from sqlberg.training.preferences import Preference
 from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.plan import Progress
-from sqlberg.training.trainer import Settings
+from sqlberg.training.trainer import Settings, Step
 
 from .test_embedded_policy import asked, with_sql
 
@@ -65,11 +65,14 @@ def test_copies_are_learned_beside_their_lesson(policy: EmbeddedPolicy, lessons:
         Preference(id=str(n), prompt=one.prompt, chosen=one.responses[0], rejected=one.responses[1])
         for n, one in enumerate(lessons)
     ]
-    steps = []
-    progress = Progress()
-    progress.step = steps.append
+    steps: list[Step] = []
+
+    class Watching(Progress):
+        def step(self, step: Step) -> None:
+            steps.append(step)
+
     settings = Settings(batch=1, objective="ssapo", reference="base")
-    done = learn(policy, pairs, settings, tmp_path, Learning(tmp_path / "r", copies=2), progress)
+    done = learn(policy, pairs, settings, tmp_path, Learning(tmp_path / "r", copies=2), Watching())
     assert (done.pairs, done.unreadable, len(steps)) == (2, 0, 6)
     assert len(read_lessons(tmp_path / "preferences.jsonl").rows) == 2
 
