@@ -3,11 +3,14 @@
 The better of two is chosen with the probability of Bradley and Terry, sigmoid(u - u'): one rule for all.
 `implicit` is the annotator of SPA and SGPO (arXiv 2406.04412, 2502.18099): beta log(pi / pi_SFT), nothing
 else. `execution` asks the data: what failed, what is cut or empty, how many candidates agree, whether
-literals exist and joins are known. `combined` weighs both, and how likely the model itself finds each answer,
-with weights fitted to preferences of people (`fit_weights`); before any are known, it adds the three. The
-weights of `execution` are ours, round numbers by judgement. Without the likelihood the data's word is worth
-less than the model's own: over 400 questions of a model that answers 58.5 % right, `execution` picks 52.8 %
-right ones of its four candidates, with the likelihood 58.3 %.
+literals exist and joins are known. `combined` weighs both, how likely the model itself finds each answer, and
+what it answers to questions asked alike, with weights fitted to preferences of people (`fit_weights`); before
+any are known, it adds all. The weights are ours: round numbers by judgement, that of `alike` by trial.
+
+What each is worth (train questions of Spider, models of a tenth of the gold): over 400 questions of a model
+that answers 58.5 % right, `execution` picks 52.8 % right ones of its four candidates, with the likelihood
+58.3 %. Over 470 others, first answers 57.7 % right, that gives 58.7 %, with `alike` 61.5 % (68.5 % have a right
+candidate), and of the pairs that gold tells apart 95.0 % are true instead of 92.4 %.
 """
 
 from __future__ import annotations

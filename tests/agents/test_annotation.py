@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,20 @@ def test_what_the_model_finds_likely_counts_where_the_data_is_silent(shop: Datab
     assert (told.verdict, told.chosen) == ("preferred", "likely")
     assert "likelihood" in told.reasons[0]
     assert annotate(shop, QUESTION, [other, likely], annotator("execution")).verdict == "tie"
+
+
+def test_what_is_answered_to_questions_asked_alike_can_outweigh_the_likelihood(shop: Database):
+    likely = Candidate("likely", "SELECT name FROM customer WHERE country = 'Norway'", None, -0.5, 0.1)
+    agreed = Candidate("agreed", RIGHT.sql, None, -1.5, 0.9)
+    told = annotate(shop, QUESTION, [likely, agreed], annotator("combined"))
+    assert (told.verdict, told.chosen) == ("preferred", "agreed")
+    assert "alike" in told.reasons[0]
+
+
+def test_what_is_chosen_is_held_against_the_worst_or_the_next_best(shop: Database):
+    near = Candidate("near", "SELECT name FROM customer WHERE country = 'Norway'", None, -2.0)
+    best = Candidate("best", RIGHT.sql, None, -0.5)
+    says = annotator("combined")
+    for against, rejected in (("worst", "fails"), ("next", "near")):
+        told = annotate(shop, QUESTION, [FAILS, near, best], replace(says, against=against))
+        assert (told.chosen, told.rejected) == ("best", rejected)
