@@ -9,8 +9,8 @@ any are known, it adds all. The weights are ours: round numbers by judgement, th
 
 What each is worth (train questions of Spider, models of a tenth of the gold): over 400 questions of a model
 that answers 58.5 % right, `execution` picks 52.8 % right ones of its four candidates, with the likelihood
-58.3 %. Over 470 others, first answers 57.7 % right, that gives 58.7 %, with `alike` 61.5 % (68.5 % have a right
-candidate), and of the pairs that gold tells apart 95.0 % are true instead of 92.4 %.
+58.3 %. Over 470 others, first answers 57.7 % right, that gives 58.7 %, and with `alike` 61.5 % (68.5 % have a
+right candidate); of the pairs that gold tells apart 95.0 % are true instead of 92.4 %.
 """
 
 from __future__ import annotations
