@@ -13,7 +13,6 @@ questions, one seed); `ok`: every selector has all of its points. What choosing 
 
 from __future__ import annotations
 
-import contextlib
 import random
 import sys
 from collections.abc import Sequence
@@ -64,6 +63,13 @@ class Given:
 
     def row(self, identity: str) -> tuple[Question, Opened]:
         return next(pair for pair in self.pool if pair[0].id == identity)
+
+
+class Unopened:
+    """In the place of a database: all dialogues are at hand."""
+
+    def close(self) -> None:
+        pass
 
 
 class Reader(EmbeddedReader):
@@ -128,7 +134,7 @@ def ranking(given: Given, selector: str, folder: Path) -> list[str]:
         selector,
         folder,
         reader=lambda: Reader(given),
-        open_database=lambda db_id: contextlib.nullcontext(),  # pyright: ignore[reportArgumentType]
+        open_database=lambda db_id: Unopened(),  # pyright: ignore[reportArgumentType]
         seed=given.seed,
     )
     return [question.id for question in chosen]

@@ -50,7 +50,7 @@ def measure(
 ) -> dict[str, Any]:
     """All arms of all seeds, those made before included."""
     kept = output / "chosen_by" / fingerprint(asdict(recipe)) if quick or validate else RESULTS
-    for seed in seeds:
+    for seed in seeds[:1] if quick else seeds:
         if seed not in finished(kept, asdict(recipe)):
             one_seed(data, output / f"seed-{seed}", kept, seed, recipe, quick, validate)
     return summary(finished(kept, asdict(recipe)), recipe)
@@ -89,19 +89,20 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
     with 95 % intervals (over questions, each with its mean over the seeds).
     """
     by_arm: dict[str, dict[str, Any]] = {}
-    names = list(next(iter(found.values())))
+    made = next(iter(found.values()))
+    names = [arm.name for arm in arms() if arm.name in made]
     right = {
-        name: np.array([[int(c) for c in arms[name]["right"]] for arms in found.values()]).mean(0)
+        name: np.array([[int(c) for c in parts[name]["right"]] for parts in found.values()]).mean(0)
         for name in names
     }
     for name in names:
-        told = [one for arms in found.values() for one in arms[name].get("rounds", [])]
+        told = [one for parts in found.values() for one in parts[name].get("rounds", [])]
         apart = sum(one["told_apart"] for one in told)
         method = name.split(" ", 1)
         plain = "dpo " + method[1] if len(method) > 1 else ""
         by_arm[name] = {
             "right": mean_and_interval(right[name]),
-            "by_seed": [share(arms[name]["right"]) for arms in found.values()],
+            "by_seed": [share(parts[name]["right"]) for parts in found.values()],
             "gain": mean_and_interval(right[name] - right[SFT]),
             "over_dpo": mean_and_interval(right[name] - right[plain]) if plain in right else None,
             "annotations_true": round(100 * sum(one["true"] for one in told) / apart, 1) if apart else None,

@@ -54,6 +54,8 @@ class Arm:
 
     @property
     def name(self) -> str:
+        if self == Arm(SFT):
+            return SFT
         parts = [self.method, self.annotator or "seed", *(["flipped"] if self.flipped else [])]
         return " ".join(parts)
 
@@ -200,7 +202,7 @@ def _truth(row: Sampled, evidence: Sequence[Evidence], right: dict[str, bool]) -
 
 def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
     """One arm; goes on where it was stopped. Returns its figures, `right` as ones and zeros."""
-    if arm.method == SFT and not arm.annotator:
+    if arm == Arm(SFT):
         return {"right": bench.deciding.score(bench.data.scored, None)}
     seeds, adapter, first = bench.first(arm.flipped)
     says = None

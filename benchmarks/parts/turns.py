@@ -40,7 +40,7 @@ from sqlberg.training.embedded.workers import compute_alone
 from sqlberg.training.evaluation.comparators import multiset
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.formats import chat_messages
-from sqlberg.training.journal import Finished, Journal, write_json
+from sqlberg.training.journal import Finished, Journal
 from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
@@ -212,8 +212,10 @@ class Deciding:
         file = self.place / "written" / name
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(file, {"written": write_sql(rows, self.weights, adapter, CANDIDATES)})
-        written = json.loads(file.read_text(encoding="utf-8"))["written"]
+            mine = file.with_suffix(f".{os.getpid()}")  # another process may be about to write the same
+            mine.write_text(json.dumps(write_sql(rows, self.weights, adapter, CANDIDATES)), encoding="utf-8")
+            mine.replace(file)
+        written = json.loads(file.read_text(encoding="utf-8"))
         return written, self.verdicts.of(questions, written)
 
     def score(self, asked: Asked, adapter: Path | None) -> str:
