@@ -38,10 +38,6 @@ class SeedResult:
         write_json(self.file, {**self.about, "finished": finished, "parts": self.parts})
 
 
-def is_finished(folder: Path, seed: int, recipe: Mapping[str, Any]) -> bool:
-    return seed in finished(folder, recipe)
-
-
 def finished(folder: Path, recipe: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """The parts of every seed that is finished by this recipe."""
     results = {int(file.stem.removeprefix("seed-")): _read(file) for file in folder.glob("seed-*.json")}
