@@ -29,7 +29,7 @@ from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
 from parts.turns import Asked, Deciding, Opened, open_dialogues, processes, said
-from sqlberg.models.embedded.adapter import digest
+from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.tools.database import Database
 from sqlberg.training.active.choosing import choose

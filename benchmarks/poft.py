@@ -28,7 +28,7 @@ from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
 from parts.turns import Asked, Deciding, open_dialogues, processes, said
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
-from sqlberg.models.embedded.adapter import digest
+from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.evaluation.dataset import Question, load_dataset

@@ -32,7 +32,7 @@ from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
 from parts.turns import Deciding, open_dialogues
-from sqlberg.models.embedded.adapter import digest
+from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.evaluation.dataset import Question, load_dataset
 from sqlberg.training.journal import fingerprint

@@ -81,11 +81,11 @@ def model_of(size: Size) -> Any:
 
 def adapted(size: Size) -> Any:
     import torch
-    from sqlberg.training.policies import with_lora
+    from sqlberg.models.adapters.kinds import Adapter, attach
 
     model = model_of(size)
     torch.manual_seed(1)
-    return with_lora(model, rank=16)
+    return attach(model, Adapter(rank=16))
 
 
 def ours(size: Size, folder: Path) -> dict[str, Any]:
@@ -98,7 +98,10 @@ def ours(size: Size, folder: Path) -> dict[str, Any]:
     class Plain:
         pad_token_id = 0
 
-    policy = CausalPolicy(adapted(size), Plain(), "benchmark")
+        def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
+            return {"input_ids": list(text.encode())}
+
+    policy = CausalPolicy(adapted(size), Plain())
     rows = [
         EncodedTree(tree_of([[Turn(tuple(p), tuple(c))], [Turn(tuple(p), tuple(r))]]))
         for p, c, r in pairs_of(size)

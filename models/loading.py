@@ -49,7 +49,7 @@ def load_network(
     except (OSError, ValueError, KeyError) as error:
         raise UnknownModel(_why_not_loaded(name_or_path, error)) from error
     if adapter is not None:
-        network = _with_adapter(network, Path(adapter).expanduser())
+        network = _with_adapter(network, tokenizer, Path(adapter).expanduser())
     return network.to(place).eval(), tokenizer
 
 
@@ -92,13 +92,18 @@ def _check_adapter(adapter: str | Path) -> None:
         raise MissingExtra("adapters need peft: pip install 'sqlberg[train]'") from None
 
 
-def _with_adapter(network: Any, adapter: Path) -> Any:
+def _with_adapter(network: Any, tokenizer: Any, adapter: Path) -> Any:
+    """An adapter of ours comes back as it was saved, or not at all; of others PEFT knows."""
     from peft import PeftModel
 
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise UnknownModel(
-            f"the adapter {adapter} holds no adapter_model.safetensors (other formats are not read)"
-        )
+    from .adapters.causal import adapter_of, restore
+    from .adapters.folders import checked, is_ours
+
+    checked(adapter)
+    if is_ours(adapter):
+        network = restore(network, tokenizer, adapter)
+        # Its weights would be composed anew for each token.
+        return network.merge_and_unload() if adapter_of(network).axes else network
     try:
         return PeftModel.from_pretrained(network, str(adapter))
     except (OSError, ValueError, KeyError, RuntimeError) as error:

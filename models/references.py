@@ -77,12 +77,12 @@ def load_chat_model(
         set_here = {option: None if value == "auto" else value for option, value in here.items()}
         _refuse(reference, "only a transformers: model has it", **set_here)
     if kind == "embedded":
-        from .embedded.adapter import checked
+        from .embedded.adapter import looks_like_one
         from .embedded.chat_model import EmbeddedChatModel
 
         known = EmbeddedChatModel.model_fields
         if adapter is not None:
-            given["adapter"] = checked(Path(adapter))
+            given["adapter"] = looks_like_one(Path(adapter))
         unknown = {option: value for option, value in given.items() if option not in known}
         _refuse(reference, "the embedded model does not have it", **unknown)
         return EmbeddedChatModel(**given)

@@ -66,4 +66,4 @@ def policy_of(reference: str) -> tuple[Policy, Reference]:
     from .policies import CausalPolicy
 
     network, tokenizer = load_network(name, adapter=adapter)
-    return CausalPolicy(network, tokenizer, reference), scored
+    return CausalPolicy(network, tokenizer), scored

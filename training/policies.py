@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import SqlbergError
-from ..models.errors import MissingExtra
+from ..models.adapters import causal
 from .logprobs import response_logprobs
 from .preferences import Message, Messages
 from .tokens import turns_of
@@ -116,15 +116,12 @@ class EncodedTree:
 
 
 class CausalPolicy:
-    """A causal language model of transformers with a PEFT adapter, on its own chat template.
-
-    name: of the model, for the reference's fingerprint; arguments: of the template.
+    """A causal language model of transformers with an adapter (`models/adapters/kinds.py`), on its own chat
+    template, whose arguments these are.
     """
 
-    def __init__(
-        self, network: Any, tokenizer: Any, name: str, arguments: Mapping[str, Any] | None = None
-    ) -> None:
-        self.network, self.tokenizer, self.name, self.arguments = network, tokenizer, name, arguments
+    def __init__(self, network: Any, tokenizer: Any, arguments: Mapping[str, Any] | None = None) -> None:
+        self.network, self.tokenizer, self.arguments = network, tokenizer, arguments
 
     def encode(
         self,
@@ -159,29 +156,16 @@ class CausalPolicy:
             self.network.train(training)
 
     def fingerprint(self, kind: Reference) -> str:
-        content = hashlib.blake2b(self.name.encode(), digest_size=8)
-        for name, parameter in self.network.named_parameters():
-            values = parameter.detach().flatten()
-            if not parameter.requires_grad:  # a few values tell one model from another
-                values = values[:: max(1, len(values) // 16)]
-            elif kind == "base":
-                continue
-            content.update(name.encode() + values.float().cpu().numpy().tobytes())
+        content = hashlib.blake2b(causal.weights_of(self.network).encode(), digest_size=8)
+        for name, parameter in self.network.named_parameters() if kind == "start" else ():
+            if parameter.requires_grad or ".lora_" in name:
+                values = parameter.detach().float().cpu().numpy()
+                content.update(name.encode() + values.tobytes())
         return content.hexdigest()
 
     def save(self, folder: Path) -> None:
-        self.network.save_pretrained(folder, safe_serialization=True)
+        causal.save(self.network, self.tokenizer, folder)
 
     @property
     def _adapted(self) -> bool:
         return hasattr(self.network, "disable_adapter")
-
-
-def with_lora(network: Any, rank: int = 16, **options: Any) -> Any:
-    """The network with a new LoRA adapter on all its linear layers; options: PEFT's (`use_dora=True`)."""
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise MissingExtra("training needs the train extra: pip install 'sqlberg[train]'") from None
-    told = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-    return get_peft_model(network, LoraConfig(**(told | options)))

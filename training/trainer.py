@@ -42,7 +42,8 @@ class Settings:
 
     objective: one of `OBJECTIVES`, with its options. sft: weight of the mean log-probability of a chosen
     token beside it. reference: what the policy is compared with. batch: pairs of a step, over all processes;
-    micro: of these, pairs that one process computes at a time. half: in bfloat16, where that pays. rate: of
+    micro: of these, pairs that one process computes at a time. draws: of an adapter's masks, over which a
+    step's loss is the mean (LoRA Dropout, arXiv 2404.09610). half: in bfloat16, where that pays. rate: of
     AdamW, after a warm-up over the share `warmup` of all steps falling to 0 as a cosine does. save_every:
     steps between checkpoints.
     """
@@ -54,6 +55,7 @@ class Settings:
     epochs: int = 1
     batch: int = 32
     micro: int = 4
+    draws: int = 1
     rate: float = 5e-5
     warmup: float = 0.1
     decay: float = 0.0
@@ -130,11 +132,17 @@ class _Run:
         import torch
         from accelerate import Accelerator
 
+        from ..models.adapters.masks import masked_layers
+
         if not rows:
             raise SqlbergError("there is no preference to learn from: give more, or looser annotators")
         if settings.objective not in OBJECTIVES:
             raise SqlbergError(
                 f"there is no objective {settings.objective!r}: choose one of {', '.join(OBJECTIVES)}"
+            )
+        if settings.draws > 1 and not masked_layers(policy.network):
+            raise SqlbergError(
+                f"there are no {settings.draws} draws of an adapter without a mask: give it one"
             )
         self.policy, self.rows, self.settings, self.folder = policy, rows, settings, folder
         self.extras = extras
@@ -204,10 +212,11 @@ class _Run:
         sums = torch.zeros(5, device=self.accelerator.device)
         margins: list[Tensor] = []
         self.optimiser.zero_grad(set_to_none=True)
-        for start in range(0, len(mine), settings.micro):
-            part = mine[start : start + settings.micro]
-            last = start + settings.micro >= len(mine)
-            counts = torch.tensor([float(counted) for _, counted in part], device=sums.device)
+        parts = [mine[start : start + settings.micro] for start in range(0, len(mine), settings.micro)]
+        passes = [part for part in parts for _ in range(settings.draws)]
+        for place, part in enumerate(passes, start=1):
+            last = place == len(passes)
+            counts = torch.tensor([counted / settings.draws for _, counted in part], device=sums.device)
             with nullcontext() if last else self.accelerator.no_sync(self.scorer):
                 scores = self._scores([row for row, _ in part])
                 margins.append(scores.margin.detach())

@@ -15,9 +15,12 @@ from .learning_options import (
     BatchOption,
     BetaOption,
     CopiesOption,
+    DrawsOption,
     EpsilonOption,
     JudgeOption,
+    KindOption,
     LearnerOption,
+    MaskOption,
     MethodOption,
     QuestionsOption,
     RankOption,
@@ -26,6 +29,7 @@ from .learning_options import (
     SeedsOption,
     SftOption,
     SourceArgument,
+    new_adapter,
 )
 from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
 from .running import judge_of, read_preference_file, shown, tell_bad_lines
@@ -63,7 +67,10 @@ def improve(
     sft: SftOption = 0.0,
     batch: BatchOption = 32,
     copies: CopiesOption = 0,
-    rank: RankOption = 16,
+    kind: KindOption = None,
+    rank: RankOption = None,
+    mask: MaskOption = None,
+    draws: DrawsOption = 1,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
@@ -118,8 +125,8 @@ def improve(
         follower=Follower(epsilon=epsilon),
         aligned=tuple(aligned or ()),
         copies=copies,
-        rank=rank,
-        training=Settings(options=Options(beta=beta), rate=rate, sft=sft, batch=batch),
+        adapter=new_adapter(kind, rank, mask),
+        training=Settings(options=Options(beta=beta), rate=rate, sft=sft, batch=batch, draws=draws),
         seed=seed,
     )
     with progress_bar("{task.description}") as bar:

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..models.adapters.kinds import Adapter
 from .options import finite
 
 # The registries that these name are not imported here: `--help` stays light.
 MethodName = Literal["ssapo", "ssapo-published", "dpo", "ipo", "spa", "epa", "sft", "poft"]
 AnnotatorName = Literal["implicit", "execution", "judge", "combined"]
 ReferenceName = Literal["base", "start"]
+KindName = Literal["lora", "rslora", "dora", "bora"]
 SelectorName = Literal["vapal", "vapal-centres", "badge", "alps", "entropy", "farthest", "random"]
 
 SourceArgument = Annotated[
@@ -61,4 +63,23 @@ CopiesOption = Annotated[
         min=0, max=16, help="Copies of each pair with other names and values, learned too (embedded only)."
     ),
 ]
-RankOption = Annotated[int, typer.Option(min=1, max=256, help="Of the LoRA adapter.")]
+KindOption = Annotated[
+    KindName | None, typer.Option(case_sensitive=False, help="Of a new adapter (default: lora).")
+]
+RankOption = Annotated[int | None, typer.Option(min=1, max=256, help="Of a new adapter (default: 16).")]
+MaskOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=0.9,
+        callback=finite,
+        help="Share that LoRA Dropout masks of a new adapter (default: 0).",
+    ),
+]
+DrawsOption = Annotated[int, typer.Option(min=1, max=32, help="Masks that each step is averaged over.")]
+
+
+def new_adapter(kind: KindName | None, rank: int | None, mask: float | None) -> Adapter:
+    """How a new adapter is made by these options."""
+    told = {"kind": kind, "rank": rank, "mask": mask}
+    return Adapter(**{name: value for name, value in told.items() if value is not None})  # pyright: ignore

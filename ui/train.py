@@ -13,13 +13,17 @@ from .learning_options import (
     BatchOption,
     BetaOption,
     CopiesOption,
+    DrawsOption,
     EpsilonOption,
+    KindOption,
     LearnerOption,
+    MaskOption,
     MethodOption,
     RankOption,
     RateOption,
     ReferenceOption,
     SftOption,
+    new_adapter,
 )
 from .options import JsonOption
 from .running import read_lesson_file, shown
@@ -51,7 +55,10 @@ def train(
     rate: RateOption = 5e-5,
     batch: BatchOption = 32,
     copies: CopiesOption = 0,
-    rank: RankOption = 16,
+    kind: KindOption = None,
+    rank: RankOption = None,
+    mask: MaskOption = None,
+    draws: DrawsOption = 1,
     seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,10 +74,13 @@ def train(
 
       sqlberg train pairs.parquet --model transformers:Qwen/Qwen3-4B --method ssapo --out runs/qwen
 
+      sqlberg train pairs.jsonl --kind bora --mask 0.1 --draws 4
+
       sqlberg train pairs.jsonl --method poft --aligned transformers:A --aligned transformers:B
     """
     import torch
 
+    from ..errors import SqlbergError
     from ..training.curves import draw_curves
     from ..training.losses import Options
     from ..training.rounds.game import Follower
@@ -78,6 +88,8 @@ def train(
     from ..training.rounds.learning import Learning, learn
     from ..training.trainer import LOG, Settings
 
+    if adapter and (kind, rank, mask) != (None, None, None):
+        raise SqlbergError(f"{adapter} has its kind, rank and mask already: leave these options out")
     settings = Settings(
         objective=method,
         options=Options(beta=beta),
@@ -86,13 +98,14 @@ def train(
         sft=sft,
         rate=rate,
         batch=batch,
+        draws=draws,
         seed=seed,
     )
     learner = learner_of(model)
     given = read_lesson_file(lessons)
     folder = output or Path("runs") / "train" / lessons.stem
     torch.manual_seed(seed)
-    policy = learner.policy(adapter, rank)
+    policy = learner.policy(adapter, new_adapter(kind, rank, mask))
     about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()), copies)
     with progress_bar("{task.description}") as bar:
         learned = learn(policy, given, settings, folder, about, shown(bar))

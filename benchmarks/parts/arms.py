@@ -22,6 +22,7 @@ import torch
 from sqlberg.agents.annotation.annotators import Annotator, annotator, fit_weights
 from sqlberg.agents.annotation.evidence import Candidate, Evidence, together
 from sqlberg.agents.annotation.graph import Annotation, decide
+from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.journal import fingerprint
 from sqlberg.training.losses import Options
@@ -151,7 +152,7 @@ class Bench:
             seed=self.seed,
         )
         torch.manual_seed(self.seed)
-        policy = EmbeddedPolicy(self.deciding.weights, start, rank=recipe.rank)
+        policy = EmbeddedPolicy(self.deciding.weights, start, Adapter(rank=recipe.rank))
         done = learn(policy, pairs, settings, self.trained / name, self.learning(name), self.progress)
         return done.adapter, {"pairs": done.pairs, "unreadable": done.unreadable, "moved": done.moved}
 

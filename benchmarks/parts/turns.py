@@ -25,7 +25,7 @@ from sqlberg.agents.annotation.evidence import Candidate, Evidence, Looked, look
 from sqlberg.agents.opening import open_database
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
-from sqlberg.models.embedded.adapter import WEIGHTS, digest
+from sqlberg.models.adapters.folders import WEIGHTS, digest
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.grammar import Query, parse
 from sqlberg.models.embedded.items import Token

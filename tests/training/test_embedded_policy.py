@@ -9,6 +9,7 @@ import torch
 from sqlberg.agents.opening import open_database
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
+from sqlberg.models.adapters.kinds import Adapter, Kind
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.items import START
 from sqlberg.models.embedded.tensors import prompt_tensors
@@ -46,6 +47,11 @@ def with_sql(response: list[Message], sql: str) -> list[Message]:
         )
         changed.append(message.model_copy(update={"tool_calls": calls}))
     return changed
+
+
+def asked_pair(shop: Path) -> tuple[list[Message], list[list[Message]]]:
+    prompt, good = asked(shop, "How many customers are there?")
+    return prompt, [good, with_sql(good, "SELECT name FROM customer")]
 
 
 def words(target: tuple) -> list[str]:
@@ -101,7 +107,7 @@ def test_it_learns_what_is_preferred_and_the_adapter_answers_so(shop: Path, tmp_
     question = "How many customers are from Chile?"
     prompt, good = asked(shop, question)
     wanted = "SELECT country, count(*) FROM customer WHERE country = 'Chile' GROUP BY country"
-    policy = EmbeddedPolicy(rank=8)
+    policy = EmbeddedPolicy(kind=Adapter(rank=8))
     rows = [policy.encode(prompt, [with_sql(good, wanted), good])]
     settings = Settings(
         batch=1, micro=1, epochs=30, rate=3e-3, half=False, sft=0.5, options=Options(beta=0.1)
@@ -114,8 +120,28 @@ def test_it_learns_what_is_preferred_and_the_adapter_answers_so(shop: Path, tmp_
     assert later.fingerprint("start") == policy.fingerprint("start") != EmbeddedPolicy().fingerprint("start")
 
 
+@pytest.mark.parametrize("kind", ["rslora", "dora", "bora"])
+def test_an_adapter_of_every_kind_is_merged_to_what_was_trained(shop: Path, tmp_path: Path, kind: Kind):
+    policy = EmbeddedPolicy(kind=Adapter(kind, rank=2, mask=0.2))
+    batch = policy.collate([policy.encode(*asked_pair(shop))])
+    with torch.no_grad():
+        for name, parameter in policy.network.named_parameters():
+            if "lora_" in name:
+                parameter += 0.02 * torch.randn(parameter.shape)
+        with policy.as_reference("start"):
+            said = policy.logprobs(batch)
+        policy.save(tmp_path)
+        merged = load_weights(SHIPPED, tmp_path)[0]
+        again = EmbeddedPolicy(adapter=tmp_path)
+        assert again.fingerprint("start") == policy.fingerprint("start")
+        memory = batch.prompts.read(merged).rows(batch.prompt)
+        scores = merged.write(memory, batch.outputs).log_softmax(-1)
+        own = scores.gather(-1, batch.targets.clamp(min=0)[..., None])[..., 0].where(batch.targets >= 0, 0.0)
+    assert float(own.sum()) == pytest.approx(float(said.sum()), abs=1e-3)
+
+
 def test_the_reference_is_the_model_without_or_with_what_it_learned(shop: Path):
-    policy = EmbeddedPolicy(rank=2)
+    policy = EmbeddedPolicy(kind=Adapter(rank=2))
     prompt, good = asked(shop, "How many customers are there?")
     batch = policy.collate([policy.encode(prompt, [good])])
     plain = {kind: policy.fingerprint(kind) for kind in ("start", "base")}
@@ -139,4 +165,4 @@ def test_the_reference_is_the_model_without_or_with_what_it_learned(shop: Path):
 def test_sql_that_sketches_have_no_words_for_is_one_clear_error(shop: Path, sql: str):
     prompt, good = asked(shop, "How many customers are there?")
     with pytest.raises(SqlbergError, match="no words for this response"):
-        EmbeddedPolicy(rank=2).encode(prompt, [with_sql(good, sql)])
+        EmbeddedPolicy(kind=Adapter(rank=2)).encode(prompt, [with_sql(good, sql)])

@@ -10,15 +10,15 @@ import pytest
 import torch
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
-from sqlberg.models.embedded.adapter import ORIGIN, merged, save_adapter
+from sqlberg.models.adapters.folders import ORIGIN, Stored, digest, write_adapter
+from sqlberg.models.adapters.kinds import Adapter
+from sqlberg.models.embedded.adapter import merged
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
 from sqlberg.models.errors import ModelError
 from sqlberg.models.references import load_chat_model
 from sqlberg.training.embedded.fitting import Plan, fit
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.evaluation.gate import Measured, gate
-
-CONFIG = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
 
 
 def small_adapter(folder: Path) -> Path:
@@ -27,7 +27,7 @@ def small_adapter(folder: Path) -> Path:
         "query.lora_A.weight": torch.randn(2, 384, generator=generator),
         "query.lora_B.weight": torch.randn(384, 2, generator=generator),
     }
-    save_adapter(tensors, CONFIG, folder, SHIPPED)
+    write_adapter(folder, Stored(Adapter(rank=2, alpha=4), ("query",), tensors, digest(SHIPPED)))
     return folder
 
 
@@ -99,8 +99,6 @@ def test_a_fit_leaves_an_adapter_and_a_report_and_can_be_gone_on_with(tmp_path: 
 def test_peft_itself_loads_the_adapter_to_the_same_weights(tmp_path: Path):
     peft = pytest.importorskip("peft", reason="fitting needs the train extra")
     adapter = small_adapter(tmp_path / "a")
-    config = peft.LoraConfig(r=2, lora_alpha=4, target_modules="query").to_dict()
-    (adapter / "adapter_config.json").write_text(json.dumps(config, default=list))
     load_weights.cache_clear()
     base = load_weights()[0]
     adapted = peft.PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()

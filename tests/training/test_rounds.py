@@ -13,6 +13,7 @@ import pytest
 from sqlberg.agents.annotation.annotators import annotator
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
+from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.in_use import roll_back
 from sqlberg.training.aligned import aligned_scores
 from sqlberg.training.evaluation.dataset import Dataset, Question
@@ -119,7 +120,7 @@ QUICK = Plan(
     method="ssapo",
     rounds=2,
     candidates=4,
-    rank=4,
+    adapter=Adapter(rank=4),
     seed_epochs=2,
     follower=Follower(epsilon=0.05),
     training=Settings(batch=2, micro=2, rate=1e-3, half=False, save_every=1),
@@ -308,7 +309,7 @@ def test_weak_negatives_without_words_are_left_out_and_not_their_pair(rows: list
     broken = [m.model_copy(update={"tool_calls": (strange,)}) if m.tool_calls else m for m in seeds[1].chosen]
     unreadable = seeds[1].model_copy(update={"id": "broken", "chosen": tuple(broken)})
     told = learn(
-        EmbeddedLearner().policy(None, 2),
+        EmbeddedLearner().policy(None, Adapter(rank=2)),
         [seeds[0], unreadable, seeds[2]],
         Settings(objective="epa", half=False),
         tmp_path,
@@ -316,7 +317,7 @@ def test_weak_negatives_without_words_are_left_out_and_not_their_pair(rows: list
         Progress(),
     )
     assert (told.pairs, told.unreadable) == (3, 1)
-    policy = EmbeddedLearner().policy(None, 2)
+    policy = EmbeddedLearner().policy(None, Adapter(rank=2))
     read = [policy.encode(one.prompt, [one.chosen, one.rejected]) for one in (seeds[0], seeds[2])]
     assert told.rejected_tokens == sum(row.own_tokens[1] for row in read) / 2
     aside = json.loads((tmp_path / "set_aside.jsonl").read_text())
@@ -348,7 +349,14 @@ def test_what_no_aligned_model_has_words_for_is_set_aside(
     strange = with_sql(list(second.chosen), "SELECT a.name FROM customer a JOIN customer b ON a.id = b.id")
     lessons = [first, second.model_copy(update={"chosen": tuple(strange)})]
     about = Learning(tmp_path / "references", aligned=("embedded",))
-    done = learn(learner.policy(None, 2), lessons, Settings(objective="poft"), tmp_path, about, Progress())
+    done = learn(
+        learner.policy(None, Adapter(rank=2)),
+        lessons,
+        Settings(objective="poft"),
+        tmp_path,
+        about,
+        Progress(),
+    )
     assert (done.pairs, done.unreadable) == (2, 1)
     assert json.loads((tmp_path / "set_aside.jsonl").read_text())["id"] == second.id
 

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import torch
 from sqlberg.errors import SqlbergError
+from sqlberg.models.adapters.causal import restore
+from sqlberg.models.adapters.kinds import Adapter, attach
 from sqlberg.training.losses import Options
 from sqlberg.training.order import epoch_batches
-from sqlberg.training.policies import CausalPolicy, EncodedTree, with_lora
+from sqlberg.training.policies import CausalPolicy, EncodedTree
 from sqlberg.training.tokens import Turn
 from sqlberg.training.trainer import LOG, Settings, Step, by_row, learning_rate, train
 from sqlberg.training.trees import tree_of
@@ -36,10 +38,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_model(tmp_path_factory.mktemp("tiny"), spread=0.1)
 
 
-def policy_of(folder: Path) -> CausalPolicy:
+def policy_of(folder: Path, kind: Adapter = Adapter(rank=4)) -> CausalPolicy:
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     torch.manual_seed(0)
-    return CausalPolicy(with_lora(network, rank=4), AutoTokenizer.from_pretrained(folder), str(folder))
+    return CausalPolicy(attach(network, kind), AutoTokenizer.from_pretrained(folder))
 
 
 def pairs(count: int) -> list[EncodedTree]:
@@ -71,10 +73,42 @@ def test_the_policy_learns_what_is_preferred(folder: Path, tmp_path: Path):
     assert (adapter / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("objective", ["dpo", "spa"])
+@pytest.mark.parametrize("kind", [Adapter("bora", rank=4), Adapter("dora", rank=4, mask=0.2)])
+def test_every_adapter_learns_and_goes_on(folder: Path, tmp_path: Path, kind: Adapter):
+    settings = replace(QUICK, rate=2e-2, draws=2 if kind.mask else 1)
+    policy = policy_of(folder, kind)
+    adapter = train(policy, pairs(12), settings, tmp_path)
+    assert steps_of(tmp_path)[-1].loss < 0.5
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    later = CausalPolicy(restore(network, policy.tokenizer, adapter, trainable=True), policy.tokenizer)
+    assert later.fingerprint("start") == policy.fingerprint("start")
+    assert later.fingerprint("base") == policy.fingerprint("base") != policy.fingerprint("start")
+
+
+def test_a_step_is_the_mean_over_its_draws(folder: Path, tmp_path: Path):
+    policy = policy_of(folder, Adapter(rank=4, mask=0.3))
+    for name, parameter in policy.network.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    rows, settings = pairs(2), replace(QUICK, batch=2, epochs=1, draws=8, reference="base")
+    with torch.no_grad():
+        with policy.as_reference("base"):
+            base = policy.logprobs(policy.collate(rows))
+        policy.network.train()
+        torch.manual_seed(settings.seed)
+        draws = torch.stack([policy.logprobs(policy.collate(rows)) - base for _ in range(settings.draws)])
+    margins = draws[:, ::2] - draws[:, 1::2]
+    train(policy, rows, settings, tmp_path)
+    wanted = -torch.nn.functional.logsigmoid(0.5 * margins).mean()
+    assert steps_of(tmp_path)[0].loss == pytest.approx(float(wanted), abs=1e-5)
+    assert margins.std(0).min() > 1e-3
+
+
+@pytest.mark.parametrize("objective", ["dpo", "spa", "masked dpo"])
 def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Path, objective: str):
-    rows, settings = pairs(16), replace(QUICK, objective=objective)
-    train(policy_of(folder), rows, settings, tmp_path / "whole")
+    kind = Adapter(rank=4, mask=0.2 if "masked" in objective else 0.0)
+    rows, settings = pairs(16), replace(QUICK, objective=objective.removeprefix("masked "))
+    train(policy_of(folder, kind), rows, settings, tmp_path / "whole")
 
     class Killed(Exception):
         pass
@@ -84,12 +118,12 @@ def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Pa
             raise Killed
 
     with pytest.raises(Killed):
-        train(policy_of(folder), rows, settings, tmp_path / "killed", tell=kill)
+        train(policy_of(folder, kind), rows, settings, tmp_path / "killed", tell=kill)
     # What a kill in the middle of a line leaves behind.
     with (tmp_path / "killed" / LOG).open("a") as log:
         log.write('{"step": 6, "lo')
     read: list[int] = []
-    train(policy_of(folder), rows, settings, tmp_path / "killed", prepare=read.append)
+    train(policy_of(folder, kind), rows, settings, tmp_path / "killed", prepare=read.append)
     whole, resumed = steps_of(tmp_path / "whole"), steps_of(tmp_path / "killed")
     assert [replace(s, seconds=0.0) for s in resumed] == [replace(s, seconds=0.0) for s in whole]
     assert read == [16]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlberg.errors import SqlbergError
+from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.embedded.items import KEYWORDS
 from sqlberg.training.embedded.policy import EmbeddedPolicy, EncodedSketches
 from sqlberg.training.formats import read_lessons
@@ -24,7 +25,7 @@ QUESTIONS = ("How many customers are from Chile?", "Show the names of all custom
 
 @pytest.fixture(scope="module")
 def policy() -> EmbeddedPolicy:
-    return EmbeddedPolicy(rank=2)
+    return EmbeddedPolicy(kind=Adapter(rank=2))
 
 
 @pytest.fixture(scope="module")
@@ -79,4 +80,4 @@ def test_copies_are_learned_beside_their_lesson(policy: EmbeddedPolicy, lessons:
 
 def test_a_causal_model_knows_no_copies(lessons: list[Asked]):
     with pytest.raises(SqlbergError, match="no copies of a lesson"):
-        CausalPolicy(None, None, "any").vary(lessons, 1, seed=0)
+        CausalPolicy(None, None).vary(lessons, 1, seed=0)

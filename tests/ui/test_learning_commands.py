@@ -99,6 +99,20 @@ def test_every_kind_of_objective_trains_from_the_same_file(annotated: Path, meth
     assert Path(told["adapter"]).is_dir()
 
 
+def test_adapters_of_every_kind_are_trained_and_answer(annotated: Path, shop: Path, tmp_path: Path):
+    made = ("--kind", "bora", "--mask", 0.1, "--draws", 2, "--rank", 2)
+    adapter = Path(done("train", annotated, "-o", tmp_path / "one", *made)["adapter"])
+    assert json.loads((adapter / "sqlberg.json").read_text())["adapter"]["kind"] == "bora"
+    on = ("train", annotated, "-o", tmp_path / "two", "--adapter", adapter)
+    refused = sqlberg(*on, "--kind", "lora")
+    assert (refused.exit_code, "leave these options out" in " ".join(refused.stderr.split())) == (1, True)
+    again = Path(done(*on)["adapter"])
+    told = done("ask", shop, "How many customers are there?", "-m", f"embedded+{again}", "--embedder", "none")
+    assert told["rows"] == [[3]]
+    refused = sqlberg("train", annotated, "-o", tmp_path / "three", "--draws", 2)
+    assert (refused.exit_code, "adapter with a mask" in " ".join(refused.stderr.split())) == (1, True)
+
+
 def test_dialogues_are_imitated_and_are_no_preferences(annotated: Path, tmp_path: Path):
     rows = [json.loads(line) for line in annotated.read_text().splitlines()]
     taught = [{"id": row["id"], "messages": [*row["prompt"], *row["chosen"]]} for row in rows]

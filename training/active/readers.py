@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...agents.acting import tools_of
 from ...agents.prompts import prompt_for
+from ...models.adapters.folders import WEIGHTS, digest
 from ...models.chat_template import render_rows
 from ...models.embedded import turns
-from ...models.embedded.adapter import WEIGHTS, digest
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import KEYWORD_IDS, START
 from ...models.embedded.network import KIND_IDS, Memory

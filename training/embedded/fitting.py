@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.embedded.adapter import digest, save_adapter
+from ...models.adapters.folders import Stored, digest, tensors_of, write_adapter
+from ...models.adapters.kinds import Adapter, config_of
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.network import SketchNetwork
 from ...models.embedded.weights import SHIPPED, load_weights
@@ -181,7 +182,7 @@ def _measure(
 
 
 def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settings, worker: int) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
+    from peft import inject_adapter_in_model
 
     network, writer = load_weights(base)
     examples = list(readable((e for _, e in read_examples([folder / "taught.jsonl"])), writer))
@@ -189,17 +190,12 @@ def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settin
     stream = BatchStream(
         examples, writer, pools, rates=RATES, rows=settings.rows, seed=settings.seed + worker
     )
-    config = LoraConfig(r=plan.rank, lora_alpha=2 * plan.rank, target_modules=list(ADAPTED))
-    inject_adapter_in_model(config, network)
-    kept = config.to_dict() | {"lora_alpha": plan.share * 2 * plan.rank}
+    whole = Adapter(rank=plan.rank)
+    inject_adapter_in_model(config_of(whole, ADAPTED), network)
+    kept = replace(whole, alpha=plan.share * whole.mean_alpha)
 
     def save(network: SketchNetwork, step: int) -> None:
-        tensors = {
-            name.replace(".default", ""): tensor
-            for name, tensor in network.state_dict().items()
-            if ".lora_" in name
-        }
-        save_adapter(tensors, kept, adapter, base)
+        write_adapter(adapter, Stored(kept, ADAPTED, tensors_of(network), digest(base)))
 
     train(
         network,

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SqlbergError
-from ...models.embedded.adapter import digest, read_adapter, save_adapter
+from ...models.adapters.folders import Stored, digest, put_tensors, tensors_of, write_adapter
+from ...models.adapters.kinds import Adapter, config_of
+from ...models.embedded.adapter import stored_for
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import PAD, START, Item, Token
 from ...models.embedded.prompt import WORD, Prompt
@@ -84,26 +86,25 @@ class SketchBatch:
 
 
 class EmbeddedPolicy:
-    """The embedded model with a LoRA adapter.
+    """The embedded model with an adapter.
 
-    base: the folder of its weights. adapter: one to go on from; without, a new one of this rank. Raises
+    base: the folder of its weights. adapter: one to go on from; without, a new one of this kind. Raises
     `ModelError` for an adapter of other weights.
     """
 
-    def __init__(self, base: Path = SHIPPED, adapter: Path | None = None, *, rank: int = 16) -> None:
-        from peft import LoraConfig, inject_adapter_in_model
+    def __init__(
+        self, base: Path = SHIPPED, adapter: Path | None = None, kind: Adapter | None = None
+    ) -> None:
+        from peft import inject_adapter_in_model
 
         self.base = base
         network, self.writer = load_weights(base)
         self.network = copy.deepcopy(network)  # the loaded one answers questions
-        config, tensors = read_adapter(adapter, base) if adapter else ({}, {})
-        rank = config.get("r", rank)
-        alpha = config.get("lora_alpha", 2 * rank)
-        self.config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(ADAPTED))
-        inject_adapter_in_model(self.config, self.network)
-        named = {name.replace(".default", ""): value for name, value in self.network.state_dict().items()}
-        for name, tensor in tensors.items():
-            named[name].copy_(tensor)
+        stored = stored_for(base, adapter) if adapter else None
+        self.kind = stored.adapter if stored else kind or Adapter()
+        inject_adapter_in_model(config_of(self.kind, ADAPTED), self.network)
+        if stored:
+            put_tensors(self.network, stored.tensors)
 
     def encode(
         self,
@@ -208,19 +209,13 @@ class EmbeddedPolicy:
 
     def fingerprint(self, kind: Reference) -> str:
         content = hashlib.blake2b(digest(self.base).encode(), digest_size=8)
-        for name, tensor in self._adapter().items() if kind == "start" else ():
+        for name, tensor in tensors_of(self.network).items() if kind == "start" else ():
             content.update(name.encode() + tensor.float().cpu().numpy().tobytes())
         return content.hexdigest()
 
     def save(self, folder: Path) -> None:
-        save_adapter(self._adapter(), self.config.to_dict(), folder, self.base)
-
-    def _adapter(self) -> dict[str, Tensor]:
-        return {
-            name.replace(".default", ""): tensor.detach()
-            for name, tensor in self.network.state_dict().items()
-            if ".lora_" in name
-        }
+        stored = Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base))
+        write_adapter(folder, stored)
 
 
 def decisions_of(prompt: Sequence[Message], response: Sequence[Message]) -> list[Decision]:

@@ -71,6 +71,8 @@ def improve(
         )
     learning = Learning(folder / "references", plan.follower, plan.aligned, plan.copies)
     check(plan.method, plan.reference, learning)  # before the hours of the rounds before it
+    if plan.copies and not learner.varies:
+        raise SqlbergError(f"{learner.name} knows no copies of a pair in other words: leave --copies out")
     about = {
         "learner": learner.name,
         "questions": fingerprint({"asked": [one.model_dump() for one in questions]}),
@@ -143,7 +145,7 @@ class _Rounds:
 
     def _scored(self, sampled: Sequence[Sampled], adapter: Path | None) -> dict[str, Scored]:
         return scored_responses(
-            self.learner.policy(adapter, self.plan.rank),
+            self.learner.policy(adapter, self.plan.adapter),
             sampled,
             self.plan.training,
             self.learning,
@@ -242,7 +244,7 @@ class _Rounds:
             epochs=epochs,
             seed=plan.seed + number,
         )
-        policy = self.learner.policy(adapter, plan.rank)
+        policy = self.learner.policy(adapter, plan.adapter)
         done = learn(policy, pairs, settings, self._place(number), self.learning, self.progress)
         return Round(number, questions=0, verdicts={}, **asdict(done))
 

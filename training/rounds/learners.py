@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import SqlbergError
+from ...models.adapters.folders import digest
+from ...models.adapters.kinds import Adapter, attach
 from ...models.embedded.weights import SHIPPED
-from ..policies import CausalPolicy, Policy, with_lora
+from ..policies import CausalPolicy, Policy
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -22,8 +24,13 @@ class Learner(Protocol):
         """Of the base, for settings and reports."""
         ...
 
-    def policy(self, adapter: Path | None, rank: int) -> Policy:
-        """What is trained: on from an adapter, or with a new one."""
+    @property
+    def varies(self) -> bool:
+        """Whether it knows copies of a lesson in other words."""
+        ...
+
+    def policy(self, adapter: Path | None, kind: Adapter) -> Policy:
+        """What is trained: on from an adapter, or with a new one of this kind."""
         ...
 
     def model(self, adapter: Path | None) -> BaseChatModel:
@@ -39,14 +46,16 @@ class EmbeddedLearner:
 
     @property
     def name(self) -> str:
-        from ...models.embedded.adapter import digest
-
         return f"embedded {digest(self.base)}"
 
-    def policy(self, adapter: Path | None, rank: int) -> Policy:
+    @property
+    def varies(self) -> bool:
+        return True
+
+    def policy(self, adapter: Path | None, kind: Adapter) -> Policy:
         from ..embedded.policy import EmbeddedPolicy
 
-        return EmbeddedPolicy(self.base, adapter, rank=rank)
+        return EmbeddedPolicy(self.base, adapter, kind)
 
     def model(self, adapter: Path | None) -> BaseChatModel:
         from ...models.embedded.chat_model import EmbeddedChatModel
@@ -65,17 +74,20 @@ class TransformersLearner:
     def name(self) -> str:
         return f"transformers:{self.source}"
 
-    def policy(self, adapter: Path | None, rank: int) -> Policy:
+    @property
+    def varies(self) -> bool:
+        return False
+
+    def policy(self, adapter: Path | None, kind: Adapter) -> Policy:
+        from ...models.adapters.causal import restore
         from ...models.loading import load_network
 
         network, tokenizer = load_network(self.source, **self.options)
         if adapter is None:
-            network = with_lora(network, rank)
+            network = attach(network, kind)
         else:
-            from peft import PeftModel
-
-            network = PeftModel.from_pretrained(network, str(adapter), is_trainable=True)
-        return CausalPolicy(network, tokenizer, self.source)
+            network = restore(network, tokenizer, adapter, trainable=True)
+        return CausalPolicy(network, tokenizer)
 
     def model(self, adapter: Path | None) -> BaseChatModel:
         from ...models.transformers_chat import TransformersChatModel

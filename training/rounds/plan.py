@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...models.adapters.kinds import Adapter
 from ..evaluation.gate import Measured
 from ..policies import Reference
 from ..trainer import Settings, Step
@@ -18,8 +19,9 @@ class Plan:
     method: one of `training.losses.OBJECTIVES`. annotator: one of `agents.annotation.annotators.NAMES`.
     candidates: of each question. reference: what the margins of a round are measured against: "base" (π_SFT)
     or "start" (π_{t-1}). cumulative: a round trains on the pairs of all rounds and the seed, not on its own
-    alone. aligned: models whose scores PoFT weighs by. copies: of each pair in other words. training: of each
-    round; its objective, reference and seed are set by this plan, and `seed_epochs` are those of round 0.
+    alone. aligned: models whose scores PoFT weighs by. copies: of each pair in other words. adapter: how a
+    new one is made. training: of each round; its objective, reference and seed are set by this plan, and
+    `seed_epochs` are those of round 0.
     """
 
     method: str = "ssapo"
@@ -33,7 +35,7 @@ class Plan:
     aligned: tuple[str, ...] = ()
     copies: int = 0
     seed_epochs: int = 3
-    rank: int = 16
+    adapter: Adapter = field(default_factory=Adapter)
     training: Settings = field(default_factory=Settings)
     concurrency: int = 2
     seed: int = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SqlbergError
+from ...models.adapters.kinds import Adapter
 from ...models.references import in_process
 from ..policies import Encoded, Policy
 from ..trainer import Settings
@@ -76,6 +77,6 @@ def scored_by(
 ) -> dict[str, Scored]:
     """The same by a model's reference, MODEL[+ADAPTER]; what was computed is kept in `folder`."""
     kind, name, adapter = in_process(reference)
-    policy = learner_of(f"{kind}:{name}" if name else kind).policy(adapter, rank=1)
+    policy = learner_of(f"{kind}:{name}" if name else kind).policy(adapter, Adapter())
     about = Learning(folder / "references")
     return scored_responses(policy, sampled, Settings(), about, progress, adapted=adapter is not None)
