@@ -141,9 +141,7 @@ class _Run:
                 f"there is no objective {settings.objective!r}: choose one of {', '.join(OBJECTIVES)}"
             )
         if settings.draws > 1 and not masked_layers(policy.network):
-            raise SqlbergError(
-                f"there are no {settings.draws} draws of an adapter without a mask: give it one"
-            )
+            raise SqlbergError("several draws are of an adapter with a mask: give it one, or draw once")
         self.policy, self.rows, self.settings, self.folder = policy, rows, settings, folder
         self.extras = extras
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())

@@ -104,7 +104,7 @@ def test_gradients_are_those_of_norms_held_constant(axes: Any, bias: Tensor | No
     torch.manual_seed(0)
     x, weight = torch.randn(4, 6, 3, requires_grad=True), torch.randn(5, 3)
     down, up = torch.randn(2, 3, requires_grad=True), torch.randn(5, 2, requires_grad=True)
-    sizes = {axis: size.requires_grad_() for axis, size in magnitudes(weight, axes).items()}
+    sizes: Any = {axis: size.requires_grad_() for axis, size in magnitudes(weight, axes).items()}
     into = torch.randn(4, 6, 5)
     own = [x, down, up, *sizes.values()]
     found = torch.autograd.grad((linear(x, weight, bias, down, up, 0.5, sizes) * into).sum(), own)
