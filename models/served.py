@@ -8,28 +8,19 @@ keys are passed on and never shown.
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
-import json
 import os
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 
-from .errors import (
-    MissingExtra,
-    ModelError,
-    ServerUnreachable,
-    UnknownModel,
-    UnsupportedOption,
-    one_line,
-    redact,
-)
+from .errors import MissingExtra, ModelError, UnknownModel, UnsupportedOption, one_line, redact
+from .serving import in_service
+from .serving.client import Server
+from .serving.engine import rank_told
+from .serving.following import following
 
 VLLM_ADDRESS = "http://127.0.0.1:8000/v1"
 """Where `vllm serve` listens unless told otherwise."""
@@ -44,30 +35,31 @@ PACKAGES: Mapping[str, str] = {
 }
 """What to install for the best-known providers."""
 
-_LONGEST_LIST = 4_000_000  # bytes of a server's list of models
-
 
 def connect_vllm(
     name: str, *, base_url: str | None, api_key: str | None, seconds: float, **options: Any
 ) -> BaseChatModel:
-    """A model that a vLLM server serves as `name` (a base model or a LoRA adapter), with log-probabilities.
+    """A model that a vLLM server serves as `name`, with log-probabilities: a base model, a LoRA adapter, or
+    whatever is in service under that name as each request is sent (`serving/in_service.py`).
 
     Raises ServerUnreachable when nothing answers within `seconds`, UnknownModel when the name is not served.
     """
     address = (base_url or VLLM_ADDRESS).rstrip("/")
     api_key = api_key or os.environ.get("VLLM_API_KEY")
-    served = served_models(address, api_key=api_key, seconds=seconds)
-    _check_served(name, served, address)
+    server = Server(address, api_key, seconds)
+    models = server.models()
+    served = [model.name for model in models if rank_told(model.name) is None]
     # Always with a key: the client would else send OPENAI_API_KEY from the environment to this server.
-    return connect_provider(
-        f"openai:{name}",
-        base_url=address,
-        api_key=api_key or "none",
-        logprobs=True,
-        stream_usage=True,
-        use_responses_api=False,
-        **options,
-    )
+    options |= {
+        "api_key": api_key or "none",
+        "logprobs": True,
+        "stream_usage": True,
+        "use_responses_api": False,
+    }
+    if name not in served and name in in_service.named(models) and not missing_package("openai"):
+        return following(server, name, **options)
+    _check_served(name, [*served, *in_service.named(models)], address)
+    return connect_provider(f"openai:{name}", base_url=address, **options)
 
 
 def connect_compatible(
@@ -129,31 +121,8 @@ def served_models(base_url: str, *, api_key: str | None = None, seconds: float =
     Raises ServerUnreachable or ModelError (key refused, no such server) with the address, without its
     password.
     """
-    shown = redact(base_url)
-    if urlsplit(base_url).scheme not in ("http", "https"):
-        raise ServerUnreachable(f"{shown!r} is no address of a server: write it as http://host:port/v1")
-    request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
-    if api_key:
-        request.add_header("Authorization", f"Bearer {api_key}")
-    try:
-        with urllib.request.urlopen(request, timeout=seconds) as response:
-            listed = json.loads(response.read(_LONGEST_LIST))
-        return tuple(str(model["id"]) for model in listed["data"])
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise ModelError(f"the server at {shown} refused the API key") from None
-        raise ServerUnreachable(
-            f"the server at {shown} does not list its models (HTTP {error.code}): is this its /v1 address?"
-        ) from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = one_line(getattr(error, "reason", error), api_key)
-        raise ServerUnreachable(
-            f"no model server answers at {shown} ({reason}): start it or give its address with --base-url"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise ServerUnreachable(
-            f"what answers at {shown} is no OpenAI-compatible server: is this its /v1 address?"
-        ) from None
+    models = Server(base_url, api_key, seconds).models()
+    return tuple(model.name for model in models if rank_told(model.name) is None)
 
 
 def _check_served(name: str, served: Sequence[str], address: str) -> None:

@@ -40,10 +40,12 @@ HEAVY = (
     "sqlglot",
     "gradio",
 )
-COMMANDS = (
-    "ask inspect replay evaluate models synthesize fit improve candidates annotate train select rollback "
-    "train-embedded"
-).split()
+ADAPTERS = "list activate rollback load unload merge export".split()
+COMMANDS = [
+    *"ask inspect replay evaluate models synthesize fit improve candidates annotate train select".split(),
+    *"rollback train-embedded serve".split(),
+    *(f"adapters {name}" for name in ADAPTERS),
+]
 
 
 def imported_folders(source: str, package: str) -> Iterator[tuple[int, str]]:
@@ -115,7 +117,7 @@ def test_importing_sqlberg_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    pages = [["--help"], *([command, "--help"] for command in COMMANDS)]
+    pages = [["--help"], *([*command.split(), "--help"] for command in COMMANDS)]
     code = (
         f"from sqlberg.ui.cli import app\nfor page in {pages!r}:\n"
         "    try:\n        app(page)\n    except SystemExit:\n        pass"
@@ -124,24 +126,34 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_the_commands_are_those_promised() -> None:
-    assert sorted(get_command(app).commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
+    assert sorted(get_command(app).commands) == sorted({name.split()[0] for name in COMMANDS})  # type: ignore[attr-defined]
+    group = command_of("adapters")
+    assert sorted(group.commands) == sorted(name.split()[1] for name in COMMANDS if " " in name)
+
+
+def command_of(path: str) -> Any:
+    """A command, or one of a group of commands."""
+    found: Any = get_command(app)
+    for name in path.split():
+        found = found.commands[name]
+    return found
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
-    shown = CliRunner().invoke(app, [command, "--help"]).output
+    shown = CliRunner().invoke(app, [*command.split(), "--help"]).output
     assert f"sqlberg {command}" in shown.partition("Examples:")[2]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_a_help_text(command: str) -> None:
-    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    parameters = command_of(command).params
     assert [parameter.name for parameter in parameters if not getattr(parameter, "help", None)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_can_print_json(command: str) -> None:
-    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    parameters = command_of(command).params
     assert any("--json" in parameter.opts for parameter in parameters)
 
 

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import SqlbergError
+from .adapters import adapters
 from .annotate import annotate
 from .ask import ask
 from .candidates import candidates
@@ -28,6 +29,7 @@ from .models import models
 from .replay import replay
 from .rollback import rollback
 from .select import select
+from .serve import serve
 from .synthesize import synthesize
 from .train import train
 from .train_embedded import train_embedded
@@ -75,8 +77,9 @@ def _common(
 _ASKING = (ask, inspect, replay, evaluate, models)
 _LEARNING = (improve, candidates, annotate, train, select, rollback, synthesize, fit, train_embedded)
 
-for _command in (*_ASKING, *_LEARNING):
+for _command in (*_ASKING, *_LEARNING, serve):
     app.command(no_args_is_help=_command is not models)(_command)
+app.add_typer(adapters)
 
 
 def main() -> None:

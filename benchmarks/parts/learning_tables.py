@@ -84,3 +84,12 @@ def training(figures: Figures) -> str:
         ["largest difference of a step's loss", "", "", f"{figures['largest_loss_gap']:.0e}"],
     ]
     return table([f"{millions} M parameters, {figures['pairs']} pairs", "sqlberg", "TRL", "ratio"], rows)
+
+
+def adapter_steps(figures: Figures) -> str:
+    """A step by the kind of adapter."""
+    rows = [
+        [name, *(f"{number(steps[name]['ratio'], 2)} ×" for steps in figures["steps"].values())]
+        for name in next(iter(figures["steps"].values()))
+    ]
+    return table([f"{figures['tokens']:,} tokens, rank {figures['rank']}", *figures["steps"]], rows)

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ModelError, one_line
 from .folders import PREFIX, Stored, put_tensors, read_adapter, tensors_of, write_adapter
 from .kinds import Adapter, attach
-from .probes import TOLERANCE, differences, probe
+from .probes import ASKED, TOLERANCE, differences, probe
 
 
 def save(network: Any, tokenizer: Any, folder: Path) -> None:
@@ -49,7 +49,7 @@ def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = Fal
     if not trainable:
         network.eval().requires_grad_(False)
     if stored.probes is not None:
-        apart = fmean(differences(stored.probes, probe(network, tokenizer)))
+        apart = fmean(differences(stored.probes, probe(network, tokenizer, ASKED)))
         if not apart <= TOLERANCE:
             raise ModelError(
                 f"with the adapter {folder} this model does not say what it said after training (a token's "

@@ -94,7 +94,7 @@ def write_adapter(folder: Path, stored: Stored, **about: object) -> None:
         "r": adapter.rank,
         "lora_alpha": adapter.mean_alpha,
         "use_rslora": adapter.kind == "rslora",
-        "use_dora": adapter.kind == "dora",
+        "use_dora": bool(adapter.axes),  # for BoRA, too: readers that pass over the type refuse it by this
         "target_modules": targets if isinstance(targets, str) else sorted(targets),
         "bias": "none",
     }

@@ -1,34 +1,38 @@
-"""What a causal model says about a few fixed texts: its fingerprint, by which a loaded or served adapter
-shows that it is the one that was trained.
+"""What a causal model would say next after a few fixed texts: its fingerprint, by which a loaded or served
+adapter shows that it is the one that was trained.
+
+Only the likeliest next tokens are compared. A server gives these for one request each (to ask it for the
+log-probabilities of whole prompts would be shorter, and ends vLLM 0.32 where other requests run beside it
+with an adapter), and they are the ones that precision moves least.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Sequence
+from typing import Any
 
 PROBES = (
-    "How many singers are from each country? SELECT country, count(*) FROM singer GROUP BY country",
-    '{"name": "search_column", "arguments": {"semantic": ["name of the customer", "date of the order"]}}',
-    "The three best paid employees of 2021, with their departments: ORDER BY salary DESC LIMIT 3",
+    "How many singers are from each country? SELECT country, count(*) FROM singer GROUP BY",
+    "The three best paid employees of 2021, with their departments: ORDER BY salary DESC",
+    '{"name": "search_column", "arguments": {"semantic": ["name of the customer", "',
+    '{"name": "execute_sql", "arguments": {"sql": "SELECT name FROM',
+    "I first look for the columns that the question speaks of.",
+    "1 row, 1 column\ncount(*)\n6\n",
+    "There are 6",
+    "SELECT",
 )
+COMPARED, ASKED = 4, 20
+"""Next tokens: those that are compared, and those that are looked at for them."""
 TOLERANCE = 0.05
-"""The mean difference of log-probabilities up to which two answers count as the same: bfloat16 on another
-processor stays within 0.01 to 0.03.
+"""The mean difference of log-probabilities up to which two answers count as the same. bfloat16 by another
+program or on another processor stays within 0.01 to 0.03.
 """
 
-Probed = list[list[float]]
-"""Of each text the log-probability of every token but the first."""
+Probed = list[dict[str, float]]
+"""Of each text the log-probabilities of its likeliest next tokens, by their ids."""
 
 
-def token_ids(tokenizer: Any) -> list[list[int]]:
-    """The texts as a model reads them."""
-    return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in PROBES]
-
-
-def probe(network: Any, tokenizer: Any) -> Probed:
+def probe(network: Any, tokenizer: Any, count: int = COMPARED) -> Probed:
     """Of the network as it is, in evaluation."""
     import torch
 
@@ -37,20 +41,24 @@ def probe(network: Any, tokenizer: Any) -> Probed:
     device = next(network.parameters()).device
     found = []
     try:
-        for ids in token_ids(tokenizer):
-            tokens = torch.tensor([ids], device=device)
+        for text in PROBES:
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             with torch.inference_mode():
-                logprobs = network(input_ids=tokens).logits[0, :-1].float().log_softmax(-1)
-            told = logprobs.gather(-1, tokens[0, 1:, None])[:, 0]
-            found.append([round(value, 4) for value in told.tolist()])
+                logits = network(input_ids=torch.tensor([ids], device=device)).logits[0, -1]
+            best = logits.float().log_softmax(-1).topk(count)
+            pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            found.append({str(token): round(value, 4) for token, value in pairs})
     finally:
         network.train(training)
     return found
 
 
-def differences(one: Probed, other: Probed) -> list[float]:
-    """Of each token, absolute; infinite where they are not of the same tokens."""
-    if [len(row) for row in one] != [len(row) for row in other]:
-        return [float("inf")]
-    rows = zip(one, other, strict=True)
-    return [abs(said - told) for row, like in rows for said, told in zip(row, like, strict=True)]
+def differences(told: Probed, seen: Sequence[dict[str, float]]) -> list[float]:
+    """Of each token that was told, absolute. seen: of each text the likeliest `ASKED`; a token that is not
+    among them counts as far as the last of them is, at least.
+    """
+    return [
+        abs(value - others[token]) if token in others else max(0.0, value - min(others.values()))
+        for tokens, others in zip(told, seen, strict=True)
+        for token, value in tokens.items()
+    ]

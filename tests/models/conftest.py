@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlberg.models.transformers_chat import TransformersChatModel
 
+from .serving import supervisor
 from .tiny import build_tiny_model, teach
-from .vllm_server import VllmServer, find_vllm_python
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +37,7 @@ def taught(taught_model: Path) -> TransformersChatModel:
 
 
 @pytest.fixture(scope="session")
-def vllm_server(taught_model: Path) -> Iterator[VllmServer]:
-    """A running vLLM server on loopback that serves the taught model as `base`."""
-    python = find_vllm_python()
-    if python is None:
-        pytest.skip("vLLM is not installed: set SQLBERG_VLLM_PYTHON to a Python that has it (.ci/run does)")
-    with VllmServer(python, taught_model) as server:
-        yield server
+def base_url(taught_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running vLLM server on loopback that serves the taught model as `base`."""
+    with supervisor(taught_model, tmp_path_factory.mktemp("server")) as server:
+        yield server.engine.base_url

@@ -20,15 +20,14 @@ from sqlberg.models.references import list_models, load_chat_model
 from sqlberg.models.transformers_chat import TransformersChatModel
 
 from .tiny import ANSWER, CALL, GREETING, LIST, SYSTEM, THOUGHT, asked, execute_sql, observed
-from .vllm_server import VllmServer
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]  # the first test waits for the server
 
 
 @pytest.fixture(scope="module")
-def served(vllm_server: VllmServer) -> Any:
+def served(base_url: str) -> Any:
     """The served model, as a user loads it."""
-    return load_chat_model("vllm:base", base_url=vllm_server.base_url, temperature=0.0, max_tokens=64, seed=1)
+    return load_chat_model("vllm:base", base_url=base_url, temperature=0.0, max_tokens=64, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +41,7 @@ def logprobs(message: AIMessage) -> dict[str, list[Any]]:
     return {name: [token[name] for token in content] for name in ("token", "logprob")}
 
 
-def test_the_server_answers_in_words(served: Any, vllm_server: VllmServer) -> None:
-    print(f"vLLM was ready after {vllm_server.ready_seconds:.1f} s")
+def test_the_server_answers_in_words(served: Any) -> None:
     message = served.invoke("Hello")
     assert (message.content, message.response_metadata["finish_reason"]) == (GREETING, "stop")
     assert message.usage_metadata["output_tokens"] == len(logprobs(message)["token"])
@@ -103,10 +101,10 @@ def test_a_seeded_sample_repeats(served: Any) -> None:
 
 
 def test_a_name_that_is_not_served_and_a_conversation_too_long_are_one_line(
-    served: Any, vllm_server: VllmServer
+    served: Any, base_url: str
 ) -> None:
     with pytest.raises(UnknownModel, match="serves base; not 'nobody'"):
-        load_chat_model("vllm:nobody", base_url=vllm_server.base_url)
+        load_chat_model("vllm:nobody", base_url=base_url)
     with pytest.raises(Exception, match="context length") as caught:
         served.invoke("Hello " * 20_000)
     said = explain(caught.value, "vllm:base")
@@ -127,5 +125,5 @@ def test_the_sql_agent_ends_in_an_answer_whatever_the_served_model_says(served: 
     assert "Traceback" not in answer.text + answer.reason
 
 
-def test_the_list_of_models_names_what_the_server_serves(vllm_server: VllmServer) -> None:
-    assert "vllm:base" in [one.reference for one in list_models(base_url=vllm_server.base_url)]
+def test_the_list_of_models_names_what_the_server_serves(base_url: str) -> None:
+    assert "vllm:base" in [one.reference for one in list_models(base_url=base_url)]

@@ -1,0 +1,127 @@
+"""Serving without a server: how it is started, what is refused before, and why it died."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from sqlberg.models.errors import ModelError, UnknownModel, UnsupportedOption
+from sqlberg.models.served import served_models
+from sqlberg.models.serving.client import Served
+from sqlberg.models.serving.engine import Engine, check_open, command, environment, rank_told
+from sqlberg.models.serving.in_service import current, named, versions
+from sqlberg.models.serving.merged import served_weights
+from sqlberg.models.serving.supervisor import Supervisor
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3", "max_position_embeddings": 4096}))
+    return str(folder)
+
+
+def value(arguments: list[str], option: str) -> str:
+    return arguments[arguments.index(option) + 1]
+
+
+def test_a_server_is_started_for_agents_and_adapters(model: str) -> None:
+    arguments = command(Engine(model, "shop", rank=20, tensor=2), "python3", {"sales": Path("/adapters/one")})
+    assert arguments[:2] == ["python3", "-m"]
+    assert value(arguments, "--tool-call-parser") == "hermes"
+    assert value(arguments, "--max-lora-rank") == "32"
+    assert value(arguments, "--tensor-parallel-size") == "2"
+    assert json.loads(value(arguments, "--lora-modules")) == {"name": "sales", "path": "/adapters/one"}
+    assert "--enable-prefix-caching" in arguments
+    assert "--pipeline-parallel-size" not in arguments
+
+
+def test_on_a_cpu_what_does_not_work_there_is_left_out(model: str) -> None:
+    arguments = command(Engine(model, "shop", cpu=True), "python3", {})
+    assert "--no-enable-chunked-prefill" in arguments
+    assert value(arguments, "--max-num-batched-tokens") == value(arguments, "--max-model-len") == "4096"
+    assert "--gpu-memory-utilization" not in arguments
+
+
+def test_the_key_is_no_argument(model: str) -> None:
+    engine = Engine(model, "shop")
+    assert environment(engine, "secret")["VLLM_API_KEY"] == "secret"
+    assert not any("secret" in one for one in command(engine, "python3", {}))
+
+
+def test_other_machines_are_let_in_with_a_key_alone() -> None:
+    check_open("127.0.0.1", None)
+    check_open("0.0.0.0", "secret")
+    with pytest.raises(UnsupportedOption, match="VLLM_API_KEY"):
+        check_open("0.0.0.0", None)
+
+
+def test_what_cannot_be_started_is_said_before(model: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedOption, match="rank 512 at most"):
+        command(Engine(model, "shop", rank=1000), "python3", {})
+    with pytest.raises(UnknownModel, match=r"config\.json"):
+        command(Engine(str(tmp_path), "shop"), "python3", {})
+    (Path(model) / "config.json").write_text(json.dumps({"model_type": "own"}))
+    with pytest.raises(UnsupportedOption, match="--tool-parser"):
+        command(Engine(model, "shop"), "python3", {})
+    with pytest.raises(ModelError, match="no adapter in"):
+        served_weights(model, {"sales": tmp_path / "nothing"}, tmp_path)
+
+
+def test_the_rank_that_there_is_room_for_is_a_name_of_the_model(model: str) -> None:
+    arguments = command(Engine(model, "shop", rank=9), "python3", {})
+    name = arguments[arguments.index("--served-model-name") + 2]
+    assert (rank_told(name), rank_told("shop"), rank_told("shop:lora-rank-x")) == (16, None, None)
+
+
+def test_the_newest_version_of_a_name_is_in_service() -> None:
+    models = [
+        Served("base"),
+        Served("a@9", base="base"),
+        Served("a@10", base="base"),
+        Served("b", base="base"),
+    ]
+    assert [one.name for one in versions(models, "a")] == ["a@9", "a@10"]
+    assert named(models) == ["a"]
+    assert (current(models, "a"), current(models, "b"), current(models, "c")) == ("a@10", "b", None)
+
+
+def script(place: Path, text: str) -> str:
+    """A Python that says something and ends."""
+    file = place / "python"
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "echo '(Worker) ERROR torch.OutOfMemoryError: CUDA out of memory'\n"
+            "echo 'RuntimeError: Engine core initialization failed. See root cause above.'\nexit 1",
+            "OutOfMemoryError: CUDA out of memory",
+        ),
+        ("echo 'WARNING 1 OSError: too many files'\nexit 3", "exit code 3"),
+    ],
+)
+def test_why_a_server_did_not_start_is_one_sentence(
+    model: str, tmp_path: Path, text: str, reason: str
+) -> None:
+    engine = Engine(model, "shop", port=9, cpu=True)
+    with pytest.raises(ModelError, match=reason) as failed:
+        Supervisor(engine, script(tmp_path, text), tmp_path / "log" / "server.log").__enter__()
+    assert "\n" not in str(failed.value)
+
+
+def test_a_python_that_is_not_there_is_one_sentence(model: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be started"):
+        Supervisor(Engine(model, "shop", port=9, cpu=True), str(tmp_path / "no"), tmp_path / "l").__enter__()
+
+
+def test_an_address_that_is_none_is_one_sentence() -> None:
+    with pytest.raises(ModelError, match="write it as http"):
+        served_models("localhost:8000")
