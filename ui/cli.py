@@ -30,6 +30,7 @@ from .replay import replay
 from .rollback import rollback
 from .select import select
 from .serve import serve
+from .sizing import sizing
 from .synthesize import synthesize
 from .train import train
 from .train_embedded import train_embedded
@@ -77,8 +78,8 @@ def _common(
 _ASKING = (ask, inspect, replay, evaluate, models)
 _LEARNING = (improve, candidates, annotate, train, select, rollback, synthesize, fit, train_embedded)
 
-for _command in (*_ASKING, *_LEARNING, serve):
-    app.command(no_args_is_help=_command is not models)(_command)
+for _command in (*_ASKING, *_LEARNING, serve, sizing):
+    app.command(no_args_is_help=_command not in (models, sizing))(_command)
 app.add_typer(adapters)
 
 
