@@ -69,7 +69,8 @@ def sizing(
     rows = [
         (
             one.model, f"{one.questions:,}", str(one.gpus), str(one.tensor), f"{one.read:,.0f}",
-            f"{one.written:,.0f}", f"{one.seconds:.1f}", f"{one.taken:.1%}", f"{one.monthly:,.0f}", f"{one.each:.4f}",
+            f"{one.written:,.0f}", f"{one.seconds:.1f}", f"{one.taken:.1%}", f"{one.monthly:,.0f}",
+            f"{one.each:.4f}",
         )
         for one in found
     ]  # fmt: skip

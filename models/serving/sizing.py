@@ -1,9 +1,9 @@
 """How many GPUs a number of questions a day takes, from stated assumptions: an estimate before a purchase.
 
-A question reads `prompt` new tokens (what prefix caching saves is left out) and writes `written`. Reading is
-bound by arithmetic, 2 operations a parameter and token; writing by memory, as each step reads the weights once
-and each dialogue's keys and values. A copy of the model lies on as many GPUs as it needs to fit beside the
-dialogues at work. Copies are added until the busiest hour takes no more than the share `filled` of them.
+A question reads `prompt` new tokens (what prefix caching saves is left out) and writes `written`. Reading
+is bound by arithmetic, 2 operations a parameter and token; writing by memory, as each step reads the weights
+once and each dialogue's keys and values. A copy of the model lies on as many GPUs as it needs to fit beside
+the dialogues at work. Copies are added until the busiest hour takes no more than the share `filled` of them.
 
 All of it are assumptions, none a measurement: `sqlberg sizing` prints them beside what follows from them.
 """
