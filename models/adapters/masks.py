@@ -78,17 +78,21 @@ def masked_layers(network: torch.nn.Module) -> dict[str, AdaptedLinear]:
     }
 
 
+def draw(network: torch.nn.Module, draws: int, seed: int) -> None:
+    """Make the network that many fixed members of the ensemble."""
+    for name, layer in masked_layers(network).items():
+        masks = Masks.fixed(name, sizes(layer), layer.adapter.mask, draws, seed)
+        layer.masks = masks.to(layer.plain.weight.device)
+
+
 @contextlib.contextmanager
 def drawn(network: torch.nn.Module, draws: int, seed: int) -> Iterator[None]:
-    """The network as `draws` fixed members of the ensemble, while the block runs."""
-    layers = masked_layers(network)
+    """The same, while the block runs."""
+    draw(network, draws, seed)
     try:
-        for name, layer in layers.items():
-            masks = Masks.fixed(name, sizes(layer), layer.adapter.mask, draws, seed)
-            layer.masks = masks.to(layer.plain.weight.device)
         yield
     finally:
-        for layer in layers.values():
+        for layer in masked_layers(network).values():
             layer.masks = None
 
 

@@ -34,7 +34,7 @@ from .items import Item
 from .once import Once
 from .reading import Situation, read_dialogue
 from .sql_writer import SqlWriter, UnconnectedTables
-from .weights import SHIPPED, load_weights
+from .weights import SHIPPED, load_members, load_weights
 
 if TYPE_CHECKING:
     from .network import SketchNetwork
@@ -53,14 +53,17 @@ NO_TOOLS = "I answer questions over a database with its four tools; they were no
 class EmbeddedChatModel(BaseChatModel):
     """The model that ships in the package. Thread-safe.
 
-    folder: the weights; adapter: a folder made by `sqlberg fit`, merged into them. beams: how many sketches
-    are kept in mind; the best runs first, the others after errors. temperature, seed: above 0 the sketch is
-    sampled, reproducibly. Called with `candidate` k of `candidates`, it begins with its k-th best sketch
-    instead (0: the best). calibrated: how sure it says it is follows the curve kept with the weights.
+    folder: the weights; adapter: a folder made by `sqlberg fit`, `train` or `improve`, merged into them;
+    members: of a masked adapter's ensemble, which answers as one (0: its mean, in a single pass). beams: how
+    many sketches are kept in mind; the best runs first, the others after errors. temperature, seed: above 0
+    the sketch is sampled, reproducibly. Called with `candidate` k of `candidates`, it begins with its k-th
+    best sketch instead (0: the best). calibrated: how sure it says it is follows the curve kept with the
+    weights.
     """
 
     folder: Path = SHIPPED
     adapter: Path | None = None
+    members: int = 0
     beams: int = 4
     temperature: float = 0.0
     seed: int | None = None
@@ -172,11 +175,15 @@ class EmbeddedChatModel(BaseChatModel):
         self, situation: Situation, open_turns: Sequence[str], sampling: _Sampling
     ) -> tuple[Sequence[Sketch], int]:
         """The sketches to try, in this order, and how many tokens were read for them."""
-        network, writer = load_weights(self.folder, self.adapter)
+        if self.members:
+            network, writer = load_members(self.folder, self.adapter, self.members)
+        else:
+            network, writer = load_weights(self.folder, self.adapter)
         prompt = writer.write(situation)
+        rows = [prompt] * max(1, self.members)
 
         def work() -> tuple[Sketch, ...]:
-            return tuple(compute(lambda: _written(network, prompt, open_turns, sampling)))
+            return tuple(compute(lambda: _written(network, rows, open_turns, sampling)))
 
         key = (self.folder, prompt.key, *open_turns, sampling.beams)
         sketches = work() if sampling.heat > 0 else self._sketched.get(key, work)
@@ -196,14 +203,15 @@ class _Sampling:
 
 
 def _written(
-    network: SketchNetwork, prompt: Prompt, open_turns: Sequence[str], sampling: _Sampling
+    network: SketchNetwork, rows: Sequence[Prompt], open_turns: Sequence[str], sampling: _Sampling
 ) -> list[Sketch]:
+    """rows: the prompt, once for each member of an ensemble."""
     import torch
 
     from .decoding import judged, turn_probabilities, write_sketches
     from .tensors import prompt_tensors
 
-    memory = prompt_tensors([prompt]).read(network)
+    prompt, memory = rows[0], prompt_tensors(rows).read(network)
     # What to look up or search is not a matter of chance: the sampling is for the SQL.
     chances = turn_probabilities(network, memory, open_turns)
     turn = max(open_turns, key=lambda name: chances[name])

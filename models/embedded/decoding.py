@@ -67,7 +67,8 @@ def write_sketches(
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> list[Sketch]:
-    """The best sketches for one prompt (`memory` holds one row), best first; at most `beams`.
+    """The best sketches for one prompt (`memory` holds one row, or one for each member of an ensemble), best
+    first; at most `beams`.
 
     turn: the keyword the sketch must begin with, such as "execute".
     temperature: above 0, each of the `beams` is sampled instead (with `generator`).
@@ -114,17 +115,19 @@ def write_sketches(
 
 
 def judged(network: SketchNetwork, memory: Memory, sketches: Sequence[Sketch]) -> list[Sketch]:
-    """The sketches of one prompt (`memory` holds one row) with their odds, likeliest to be right first."""
+    """The sketches of one prompt (memory as above) with their odds, likeliest to be right first."""
     import torch
 
     from .tensors import padded
 
     if not sketches:
         return []
+    members = len(memory.mask)
     outputs = padded([[START, *sketch.ids] for sketch in sketches], PAD)
     lengths = torch.tensor([len(sketch.ids) + 1 for sketch in sketches])
-    rows = memory.rows(torch.zeros(len(sketches), dtype=torch.long))
-    odds = network.judge(rows, outputs, lengths)[0].tolist()
+    rows = memory.rows(torch.arange(members).repeat_interleave(len(sketches)))
+    told = network.judge(rows, outputs.repeat(members, 1), lengths.repeat(members))[0]
+    odds = (told if members == 1 else told.view(members, -1).sigmoid().mean(0).logit(1e-6)).tolist()
     rated = [replace(sketch, odds=odd) for sketch, odd in zip(sketches, odds, strict=True)]
     return sorted(rated, key=lambda sketch: -(sketch.odds or 0.0))
 

@@ -4,6 +4,7 @@ process.
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import asdict
 from functools import lru_cache
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from .adapter import merged
+from .adapter import merged, stored_for
 from .items import KEYWORDS
 from .prompt import PromptWriter
 
@@ -47,6 +48,29 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
         raise ModelError(
             f"the embedded model's weights cannot be loaded ({type(error).__name__}): install sqlberg again"
         ) from error
+    return network.eval().requires_grad_(False), writer
+
+
+@lru_cache(maxsize=2)
+def load_members(folder: Path, adapter: Path | None, draws: int) -> tuple[SketchNetwork, PromptWriter]:
+    """The network as so many members of a masked adapter's ensemble, each of which reads and writes rows of
+    its own (`adapters/masks.py`). Raises `ModelError` for an adapter without a mask.
+    """
+    from ..adapters.folders import put_tensors
+    from ..adapters.kinds import config_of
+    from ..adapters.masks import draw
+
+    stored = stored_for(folder, adapter) if adapter else None
+    if stored is None or not stored.adapter.mask:
+        raise ModelError("only an adapter trained with a mask has members: leave members out")
+    config = config_of(stored.adapter, stored.targets)  # says so where peft is not installed
+    from peft import inject_adapter_in_model
+
+    network, writer = load_weights(folder)
+    network = copy.deepcopy(network)
+    inject_adapter_in_model(config, network)
+    put_tensors(network, stored.tensors)
+    draw(network, draws, seed=0)
     return network.eval().requires_grad_(False), writer
 
 

@@ -9,11 +9,15 @@ import torch
 from sqlberg.agents.opening import open_database
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
+from sqlberg.models.adapters.folders import read_adapter, write_adapter
 from sqlberg.models.adapters.kinds import Adapter, Kind
+from sqlberg.models.adapters.masks import members
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.items import START
 from sqlberg.models.embedded.tensors import prompt_tensors
-from sqlberg.models.embedded.weights import SHIPPED, load_weights
+from sqlberg.models.embedded.weights import SHIPPED, load_members, load_weights
+from sqlberg.models.embedded.writing import Writing
+from sqlberg.models.errors import ModelError
 from sqlberg.training.embedded.policy import EmbeddedPolicy, decisions_of
 from sqlberg.training.embedded.targets import resolve
 from sqlberg.training.formats import chat_messages
@@ -138,6 +142,46 @@ def test_an_adapter_of_every_kind_is_merged_to_what_was_trained(shop: Path, tmp_
         scores = merged.write(memory, batch.outputs).log_softmax(-1)
         own = scores.gather(-1, batch.targets.clamp(min=0)[..., None])[..., 0].where(batch.targets >= 0, 0.0)
     assert float(own.sum()) == pytest.approx(float(said.sum()), abs=1e-3)
+
+
+def test_an_ensemble_writes_by_the_mean_of_its_members(shop: Path, tmp_path: Path):
+    policy = EmbeddedPolicy(kind=Adapter(rank=2, mask=0.3))
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for name, parameter in policy.network.named_parameters():
+            if "lora_" in name:
+                parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    policy.save(tmp_path / "whole")
+    prompt, good = asked(shop, "How many customers are from Chile?")
+    situation, target = decisions_of(prompt, good)[-1]
+    network, writer = load_members(SHIPPED, tmp_path / "whole", 3)
+    read = writer.write(situation)
+    ids = [START, *resolve(target, read)[:-1]]
+    alone = []
+    with torch.no_grad():
+        for number, member in enumerate(members(read_adapter(tmp_path / "whole"), 3, seed=0)):
+            write_adapter(tmp_path / str(number), member)
+            merged = load_weights(SHIPPED, tmp_path / str(number))[0]
+            alone.append(
+                merged.write(prompt_tensors([read]).read(merged), torch.tensor([ids]))[0].softmax(-1)
+            )
+        writing = Writing(network, prompt_tensors([read] * 3).read(network), rows=2, steps=len(ids))
+        writing.keep([0, 0])
+        together = torch.stack([writing.step([output, output])[1] for output in ids])
+    mean = torch.stack(alone).mean(0)
+    assert torch.allclose(together.softmax(-1), mean, atol=1e-4)
+    assert not torch.allclose(alone[0], mean, atol=1e-2)
+
+
+def test_an_ensemble_answers_and_one_without_a_mask_is_refused(shop: Path, tmp_path: Path):
+    EmbeddedPolicy(kind=Adapter(rank=2, mask=0.3)).save(tmp_path / "masked")
+    EmbeddedPolicy(kind=Adapter(rank=2)).save(tmp_path / "plain")
+    question = "How many customers are there?"
+    model = EmbeddedChatModel(adapter=tmp_path / "masked", members=4)
+    with open_database(shop, embedder="none") as database, SqlAgent(database, model) as agent:
+        assert agent.ask(question).rows == [(3,)]
+    with pytest.raises(ModelError, match="trained with a mask"):
+        load_members(SHIPPED, tmp_path / "plain", 4)
 
 
 def test_the_reference_is_the_model_without_or_with_what_it_learned(shop: Path):
