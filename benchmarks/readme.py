@@ -16,7 +16,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from parts.learning_tables import active_learning, adapter_steps, poft, selecting, self_annotation, training
+from parts.learning_tables import (
+    active_learning,
+    adapter_steps,
+    adapters,
+    poft,
+    selecting,
+    self_annotation,
+    training,
+)
 from parts.tables import Figures, interval, milliseconds, number, percent, share, table
 
 ROOT = Path(__file__).resolve().parent
@@ -233,6 +241,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "active-learning": ("active_learning.json", active_learning),
     "selecting": ("selecting.json", selecting),
     "adapter-steps": ("adapter_steps.json", adapter_steps),
+    "adapters": ("adapters.json", adapters),
     "training": ("training.json", training),
     "overhead": ("overhead.json", overhead),
     "safety": ("safety.json", safety),

@@ -80,9 +80,9 @@ class Recipe:
     questions: of a round; against: see `Annotator`.
     """
 
-    rate: float = 5e-4
+    rate: float = 1e-3
     beta: float = 0.1
-    sft: float = 0.0
+    sft: float = 10.0
     rank: int = 16
     batch: int = 32
     copies: int = 0

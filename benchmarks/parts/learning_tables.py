@@ -93,3 +93,20 @@ def adapter_steps(figures: Figures) -> str:
         for name in next(iter(figures["steps"].values()))
     ]
     return table([f"{figures['tokens']:,} tokens, rank {figures['rank']}", *figures["steps"]], rows)
+
+
+def adapters(figures: Figures) -> str:
+    """What each adapter answers, and how sure it is."""
+    rows = [
+        [
+            name,
+            number(way["right"][0]),
+            "" if name == "lora" else gap(*way["over_lora"]),
+            number(100 * way["calibration_error"]),
+            number(way["seconds"], 2),
+            number(way["mib"], 0),
+        ]
+        for name, way in figures["ways"].items()
+    ]
+    heading = ["adapter", "right, %", "over lora", "calibration error, %", "seconds a question", "MiB"]
+    return table(heading, rows)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from sqlberg.models.adapters.masks import averaged
 from sqlberg.models.embedded.decoding import MAX_STEPS
 from sqlberg.models.embedded.grammar import SketchError, follow
 from sqlberg.models.embedded.items import KEYWORDS, START, Token
@@ -96,35 +97,37 @@ class Writing:
 
 
 def best_sketches(
-    network: SketchNetwork, prompts: Sequence[Prompt], beams: int, turn: str = "execute"
-) -> list[list[tuple[Token, ...]]]:
-    """For each prompt its best sketches, the likeliest first; at most `beams`."""
-    memory = prompt_tensors(prompts).read(network)
+    network: SketchNetwork, prompts: Sequence[Prompt], beams: int, members: int = 1
+) -> list[list[Beam]]:
+    """For each prompt its best sketches of SQL, the likeliest first; at most `beams`. members: of an ensemble
+    (`sqlberg.models.adapters.masks`), whose distributions are averaged at each step.
+    """
+    memory = prompt_tensors([*prompts] * members).read(network)
     masks = [Masks(prompt, len(KEYWORDS) + memory.items.shape[1]) for prompt in prompts]
     writing = Writing(network, memory, beams)
     active = [[Beam((), (), 0.0)] for _ in prompts]
     finished: list[list[Beam]] = [[] for _ in prompts]
     for _ in range(MAX_STEPS):
         last = [[beam.last for beam in beams_] + [START] * (beams - len(beams_)) for beams_ in active]
-        scores = writing.step(torch.tensor(last))
+        scores = averaged(writing.step(torch.tensor(last * members)), members)
         parents = []
         for number, (mask, found) in enumerate(zip(masks, active, strict=True)):
-            active[number], kept = _next(mask, found, scores[number], finished[number], beams, turn)
+            active[number], kept = _next(mask, found, scores[number], finished[number], beams)
             parents.append(kept + [0] * (beams - len(kept)))
         if not any(active):
             break
-        writing.keep(torch.tensor(parents))
-    return [[beam.tokens for beam in found] for found in finished]
+        writing.keep(torch.tensor(parents * members))
+    return finished
 
 
 def _next(
-    masks: Masks, active: list[Beam], scores: Tensor, finished: list[Beam], beams: int, turn: str
+    masks: Masks, active: list[Beam], scores: Tensor, finished: list[Beam], beams: int
 ) -> tuple[list[Beam], list[int]]:
     """The beams of one prompt after a step, and the number of each one's parent; `finished` grows."""
     if not active:
         return [], []
     try:
-        allowed = torch.stack([masks.allowed(beam.tokens, turn) for beam in active])
+        allowed = torch.stack([masks.allowed(beam.tokens, "execute") for beam in active])
     except SketchError:
         return [], []
     logprobs = scores[: len(active)].masked_fill(~allowed, -math.inf).log_softmax(-1)

@@ -28,7 +28,8 @@ from sqlberg.errors import SqlbergError
 from sqlberg.models.adapters.folders import WEIGHTS, digest
 from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.grammar import Query, parse
-from sqlberg.models.embedded.items import Token
+from sqlberg.models.embedded.network import SketchNetwork
+from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.reading import Situation
 from sqlberg.models.embedded.sql_writer import SqlWriter, UnconnectedTables
 from sqlberg.models.embedded.weights import load_weights
@@ -45,7 +46,7 @@ from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
 
-from .many_prompts import best_sketches
+from .many_prompts import Beam, best_sketches
 
 LIMITS = Limits(seconds=10, rows=20_000)
 CANDIDATES = 4
@@ -95,6 +96,13 @@ def write_sql(rows: Sequence[Opened], weights: Path, adapter: Path | None, count
     pi_SFT's verdict was never trained, so sketches stand in the order of their probability.
     """
     network, writer = load_weights(weights, adapter)
+    return [[sql for sql, _ in statements] for statements in write_scored(rows, network, writer, count)]
+
+
+def write_scored(
+    rows: Sequence[Opened], network: SketchNetwork, writer: PromptWriter, count: int, members: int = 1
+) -> list[list[tuple[str, float]]]:
+    """The same, each with its log-probability; of a network that is an ensemble of so many members."""
     situations = {
         number: read_turn([message.wired() for message in (*row.prompt, *row.opening)])
         for number, row in enumerate(rows)
@@ -102,11 +110,11 @@ def write_sql(rows: Sequence[Opened], weights: Path, adapter: Path | None, count
     }
     prompts = {number: writer.write(found) for number, found in situations.items()}
     by_length = sorted(prompts, key=lambda number: len(prompts[number].pieces))
-    statements: list[list[str]] = [[] for _ in rows]
+    statements: list[list[tuple[str, float]]] = [[] for _ in rows]
     for start in range(0, len(by_length), TOGETHER):
         numbers = by_length[start : start + TOGETHER]
         with torch.inference_mode(), computing("cpu", half=True):
-            written = best_sketches(network, [prompts[number] for number in numbers], count)
+            written = best_sketches(network, [prompts[number] for number in numbers], count, members)
         for number, sketches in zip(numbers, written, strict=True):
             statements[number] = _statements(situations[number], sketches)
     return statements
@@ -240,19 +248,19 @@ def _database(data: Path, db_id: str) -> Database:
     return open_database(data / "databases" / f"{db_id}.sqlite", embedder="embedded")
 
 
-def _statements(situation: Situation, sketches: Iterable[tuple[Token, ...]]) -> list[str]:
-    """The different statements that sketches stand for."""
+def _statements(situation: Situation, sketches: Iterable[Beam]) -> list[tuple[str, float]]:
+    """The different statements that sketches stand for, each with the log-probability of its first."""
     types = {(column.table, column.name): column.type for column in situation.columns}
     writer = SqlWriter(dialect=situation.dialect, joins=situation.joins, types=types)
-    statements: dict[str, None] = {}
+    statements: dict[str, float] = {}
     for sketch in sketches:
-        tree = parse(sketch)
+        tree = parse(sketch.tokens)
         try:
             if isinstance(tree, Query):
-                statements[writer.write(tree)] = None
+                statements.setdefault(writer.write(tree), sketch.score)
         except UnconnectedTables:
             continue
-    return list(statements)
+    return list(statements.items())
 
 
 def _look_at(data: Path, asked: Sequence[tuple[Question, list[str]]]) -> list[tuple[str, Verdict]]:
