@@ -30,6 +30,7 @@ from .learning_options import (
     SftOption,
     SourceArgument,
     new_adapter,
+    settings_of,
 )
 from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
 from .running import judge_of, read_preference_file, shown, tell_bad_lines
@@ -63,8 +64,8 @@ def improve(
         bool, typer.Option(help="Train on the pairs of all rounds and the seed, or on the round's alone.")
     ] = True,
     aligned: AlignedOption = None,
-    rate: RateOption = 5e-5,
-    sft: SftOption = 0.0,
+    rate: RateOption = None,
+    sft: SftOption = None,
     batch: BatchOption = 32,
     copies: CopiesOption = 0,
     kind: KindOption = None,
@@ -97,7 +98,6 @@ def improve(
     from ..training.rounds.learners import learner_of
     from ..training.rounds.plan import Plan
     from ..training.rounds.sources import source_of
-    from ..training.trainer import Settings
 
     if annotator == "judge" and judge is None:
         raise SqlbergError("the annotator judge needs a model: name one with --judge")
@@ -126,7 +126,9 @@ def improve(
         aligned=tuple(aligned or ()),
         copies=copies,
         adapter=new_adapter(kind, rank, mask),
-        training=Settings(options=Options(beta=beta), rate=rate, sft=sft, batch=batch, draws=draws),
+        training=settings_of(
+            learner, method, rate, sft, options=Options(beta=beta), batch=batch, draws=draws
+        ),
         seed=seed,
     )
     with progress_bar("{task.description}") as bar:

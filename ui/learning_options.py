@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..models.adapters.kinds import Adapter
 from .options import finite
+
+if TYPE_CHECKING:
+    from ..training.rounds.learners import Learner
+    from ..training.trainer import Settings
 
 # The registries that these name are not imported here: `--help` stays light.
 MethodName = Literal["ssapo", "ssapo-published", "dpo", "ipo", "spa", "epa", "sft", "poft"]
@@ -53,9 +57,17 @@ AlignedOption = Annotated[
     typer.Option("--aligned", help="Model whose scores poft weighs by; may be given several times."),
 ]
 SftOption = Annotated[
-    float, typer.Option(min=0.0, callback=finite, help="Weight of imitating what is chosen.")
+    float | None,
+    typer.Option(
+        min=0.0,
+        callback=finite,
+        help="Weight of imitating what is chosen, beside preferences (default: 10 for embedded, else 0).",
+    ),
 ]
-RateOption = Annotated[float, typer.Option(min=1e-8, callback=finite, help="Learning rate.")]
+RateOption = Annotated[
+    float | None,
+    typer.Option(min=1e-8, callback=finite, help="Learning rate (default: 1e-3 for embedded, else 5e-5)."),
+]
 BatchOption = Annotated[int, typer.Option(min=1, help="Pairs of a step.")]
 CopiesOption = Annotated[
     int,
@@ -77,6 +89,23 @@ MaskOption = Annotated[
     ),
 ]
 DrawsOption = Annotated[int, typer.Option(min=1, max=32, help="Masks that each step is averaged over.")]
+
+
+def settings_of(
+    learner: Learner, method: str, rate: float | None, sft: float | None, **told: Any
+) -> Settings:
+    """Of a training, where the learner's standard holds for what is not told. told: other fields."""
+    from ..training.losses import IMITATING
+    from ..training.trainer import Settings
+
+    standard = learner.standard
+    beside = 0.0 if method in IMITATING else standard.sft
+    return Settings(
+        objective=method,
+        rate=standard.rate if rate is None else rate,
+        sft=beside if sft is None else sft,
+        **told,
+    )
 
 
 def new_adapter(kind: KindName | None, rank: int | None, mask: float | None) -> Adapter:

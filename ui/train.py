@@ -24,6 +24,7 @@ from .learning_options import (
     ReferenceOption,
     SftOption,
     new_adapter,
+    settings_of,
 )
 from .options import JsonOption
 from .running import read_lesson_file, shown
@@ -51,8 +52,8 @@ def train(
     epsilon: EpsilonOption = 0.01,
     reference: ReferenceOption = "base",
     aligned: AlignedOption = None,
-    sft: SftOption = 0.0,
-    rate: RateOption = 5e-5,
+    sft: SftOption = None,
+    rate: RateOption = None,
     batch: BatchOption = 32,
     copies: CopiesOption = 0,
     kind: KindOption = None,
@@ -86,22 +87,23 @@ def train(
     from ..training.rounds.game import Follower
     from ..training.rounds.learners import learner_of
     from ..training.rounds.learning import Learning, learn
-    from ..training.trainer import LOG, Settings
+    from ..training.trainer import LOG
 
     if adapter and (kind, rank, mask) != (None, None, None):
         raise SqlbergError(f"{adapter} has its kind, rank and mask already: leave these options out")
-    settings = Settings(
-        objective=method,
+    learner = learner_of(model)
+    settings = settings_of(
+        learner,
+        method,
+        rate,
+        sft,
         options=Options(beta=beta),
         reference=reference,
         epochs=epochs,
-        sft=sft,
-        rate=rate,
         batch=batch,
         draws=draws,
         seed=seed,
     )
-    learner = learner_of(model)
     given = read_lesson_file(lessons)
     folder = output or Path("runs") / "train" / lessons.stem
     torch.manual_seed(seed)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import multiprocessing.process
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -34,7 +37,27 @@ def compute_alone() -> None:
     """One thread for each process: more of them wait for each other most of the time."""
     import torch
 
+    end_with_parent()
     torch.set_num_threads(1)
+
+
+def end_with_parent() -> None:
+    """This process ends when its parent does, killed or not: whoever goes on in its place writes the same
+    files.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _work(work: Callable[[int], None], number: int) -> None:
+    end_with_parent()
+    work(number)
 
 
 def run_workers(work: Callable[[int], None], count: int, folder: Path, settings: Settings) -> None:
@@ -45,7 +68,7 @@ def run_workers(work: Callable[[int], None], count: int, folder: Path, settings:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meet").unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=(number,), daemon=True) for number in range(count)]
+    processes = [context.Process(target=_work, args=(work, number), daemon=True) for number in range(count)]
     for process in processes:
         process.start()
     columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]}"))

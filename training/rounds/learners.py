@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
+@dataclass(frozen=True)
+class Standard:
+    """How a model is trained unless something else is asked for: of `Settings`, its rate, and its sft where
+    preferences are learned.
+    """
+
+    rate: float
+    sft: float
+
+
 class Learner(Protocol):
     """A base model whose adapters are trained and answer."""
 
@@ -23,6 +33,9 @@ class Learner(Protocol):
     def name(self) -> str:
         """Of the base, for settings and reports."""
         ...
+
+    @property
+    def standard(self) -> Standard: ...
 
     @property
     def varies(self) -> bool:
@@ -49,6 +62,10 @@ class EmbeddedLearner:
         return f"embedded {digest(self.base)}"
 
     @property
+    def standard(self) -> Standard:
+        return Standard(rate=1e-3, sft=10.0)  # benchmarks/self_annotation.py, on train questions
+
+    @property
     def varies(self) -> bool:
         return True
 
@@ -73,6 +90,10 @@ class TransformersLearner:
     @property
     def name(self) -> str:
         return f"transformers:{self.source}"
+
+    @property
+    def standard(self) -> Standard:
+        return Standard(rate=5e-5, sft=0.0)
 
     @property
     def varies(self) -> bool:
