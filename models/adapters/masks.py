@@ -1,4 +1,4 @@
-"""LoRA Dropout's masks: whole columns of A and whole rows of B, never a rank (arXiv 2404.09610, section 3).
+"""LoRA Dropout's masks: whole columns of A and whole rows of B, never a rank (arXiv 2404.09610).
 
     h = W0 x + s (m_out ⊙ B)(A ⊙ m_in) x,    m ~ Bernoulli(1 - p), one of each per draw, for all tokens
 
