@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingExtra, ModelError, UnknownModel, UnsupportedOption, one_line
+from .errors import MissingExtra, UnknownModel, UnsupportedOption, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -93,21 +93,12 @@ def _check_adapter(adapter: str | Path) -> None:
 
 
 def _with_adapter(network: Any, tokenizer: Any, adapter: Path) -> Any:
-    """An adapter of ours comes back as it was saved, or not at all; of others PEFT knows."""
-    from peft import PeftModel
-
     from .adapters.causal import adapter_of, restore
-    from .adapters.folders import checked, is_ours
+    from .adapters.folders import is_ours
 
-    checked(adapter)
-    if is_ours(adapter):
-        network = restore(network, tokenizer, adapter)
-        # Its weights would be composed anew for each token.
-        return network.merge_and_unload() if adapter_of(network).axes else network
-    try:
-        return PeftModel.from_pretrained(network, str(adapter))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"the adapter {adapter} does not fit this model: {one_line(error)}") from error
+    network = restore(network, tokenizer, adapter)
+    # Weights with magnitudes would be composed anew for each token.
+    return network.merge_and_unload() if is_ours(adapter) and adapter_of(network).axes else network
 
 
 def _why_not_loaded(name: str, error: BaseException) -> str:

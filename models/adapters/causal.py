@@ -14,7 +14,16 @@ from statistics import fmean
 from typing import Any
 
 from ..errors import ModelError, one_line
-from .folders import PREFIX, Stored, put_tensors, read_adapter, tensors_of, write_adapter
+from .folders import (
+    PREFIX,
+    Stored,
+    checked,
+    is_ours,
+    put_tensors,
+    read_adapter,
+    tensors_of,
+    write_adapter,
+)
 from .kinds import Adapter, attach
 from .probes import ASKED, TOLERANCE, differences, probe
 
@@ -36,8 +45,10 @@ def save(network: Any, tokenizer: Any, folder: Path) -> None:
 
 def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = False) -> Any:
     """The network with a saved adapter. Raises `ModelError` where it was trained on other weights, or does
-    not say what it said when it was saved.
+    not say what it said when it was saved. What was not saved here comes as PEFT reads it.
     """
+    if not is_ours(checked(folder)):
+        return _by_peft(network, folder, trainable)
     stored = read_adapter(folder)
     if stored.base and stored.base != weights_of(network):
         raise ModelError(f"the adapter {folder} was trained on another model than this")
@@ -56,6 +67,15 @@ def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = Fal
                 f"log-probability is {apart:.3f} off on average): its files were changed, or are another's"
             )
     return network
+
+
+def _by_peft(network: Any, folder: Path, trainable: bool) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(network, str(folder), is_trainable=trainable)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"the adapter {folder} does not fit this model: {one_line(error)}") from error
 
 
 def adapter_of(network: Any) -> Adapter:

@@ -1,7 +1,7 @@
 """Adapters of the embedded model, merged into its weights when they are loaded. Merging needs no peft.
 
-A folder says which weights it was trained for, and is refused for others. Its probes are what the adapted
-network makes of a few words: outputs that its files must give again.
+For each adapted matrix W0 + s B A, or what its kind makes of that (`adapters/decomposition.py`). A folder
+says which weights it was trained for, and is refused for others.
 """
 
 from __future__ import annotations

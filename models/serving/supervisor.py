@@ -115,8 +115,11 @@ class Supervisor:
         """Start it and wait until it answers. Raises `ModelError` with the reason."""
         self.adapters = {name: path for name, path in self.adapters.items() if self._readable(name, path)}
         arguments = command(self.engine, self.python, self.adapters)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._output = self.log.open("ab" if self._deaths else "wb")
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._output = self.log.open("ab" if self._deaths else "wb")
+        except OSError as error:
+            raise ModelError(f"cannot write to {self.log}: {error.strerror}; name another --log") from None
         began = time.monotonic()
         try:
             self._process = subprocess.Popen(
@@ -141,7 +144,7 @@ class Supervisor:
 
     def _remember(self) -> None:
         """What adapters it has now."""
-        with contextlib.suppress(ModelError):
+        with contextlib.suppress(ModelError, OSError):  # a full disk is no reason to end
             found = {one.name: Path(one.path) for one in self.server.models() if one.base}
             found = {name: path for name, path in found.items() if "~" not in name}  # on trial
             if found != self.adapters or not self.kept.exists():

@@ -274,6 +274,14 @@ def test_peft_alone_reads_a_masked_adapter_as_the_mean(folder: Path, tokenizer: 
     assert apart(says(theirs), says(network)) < 1e-5
 
 
+def test_what_peft_saved_itself_goes_on_here(folder: Path, tokenizer: Any, tmp_path: Path) -> None:
+    theirs = trained(folder, Adapter(rank=4))
+    theirs.save_pretrained(tmp_path)
+    ours = causal.restore(plain(folder), tokenizer, tmp_path, trainable=True)
+    assert apart(says(ours), says(theirs)) < 1e-5
+    assert any(parameter.requires_grad for parameter in ours.parameters())
+
+
 def test_peft_alone_cannot_read_bora(folder: Path, tokenizer: Any, tmp_path: Path) -> None:
     causal.save(trained(folder, BORA[0]), tokenizer, tmp_path)
     with pytest.raises(KeyError, match="SQLBERG_BORA"):

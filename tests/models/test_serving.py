@@ -122,6 +122,13 @@ def test_a_python_that_is_not_there_is_one_sentence(model: str, tmp_path: Path) 
         Supervisor(Engine(model, "shop", port=9, cpu=True), str(tmp_path / "no"), tmp_path / "l").__enter__()
 
 
+def test_a_log_that_cannot_be_written_is_one_sentence(model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    engine = Engine(model, "shop", port=9, cpu=True)
+    with pytest.raises(ModelError, match="name another --log"):
+        Supervisor(engine, "python3", tmp_path / "file" / "server.log").__enter__()
+
+
 def test_an_address_that_is_none_is_one_sentence() -> None:
     with pytest.raises(ModelError, match="write it as http"):
         served_models("localhost:8000")
