@@ -39,6 +39,21 @@ class ModelListing:
     needs: str = ""
 
 
+@dataclass(frozen=True)
+class ToLoad:
+    """A model that is loaded where it is used: another process is sent this instead of the model."""
+
+    reference: str
+    base_url: str | None = None
+
+
+def loaded(model: BaseChatModel | ToLoad | str) -> BaseChatModel:
+    """The model itself, loaded if it is not. Raises as `load_chat_model`."""
+    if isinstance(model, str):
+        return load_chat_model(model)
+    return load_chat_model(model.reference, base_url=model.base_url) if isinstance(model, ToLoad) else model
+
+
 def load_chat_model(
     reference: str,
     *,

@@ -9,7 +9,17 @@ import typer
 
 from ..errors import SqlbergError
 from .console import out, plain_text, print_json, progress_bar
-from .learning_options import AnnotatorOption, JudgeOption, SeedsOption, SourceArgument
+from .learning_options import (
+    AddressOption,
+    AnnotatorOption,
+    EngineOption,
+    GpusOption,
+    JudgeOption,
+    SeedsOption,
+    SourceArgument,
+    WorkersOption,
+    cluster_of,
+)
 from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
 from .running import judge_of, read_preference_file, shown, tell_bad_lines
 
@@ -37,6 +47,10 @@ def annotate(
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder (default: CANDIDATES/ANNOTATOR).")
     ] = None,
+    engine: EngineOption = "threads",
+    workers: WorkersOption = None,
+    gpus: GpusOption = None,
+    ray_address: AddressOption = None,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -51,14 +65,16 @@ def annotate(
       sqlberg annotate shop.duckdb runs/candidates/shop
 
       sqlberg annotate shop.duckdb runs/candidates/shop --annotator judge --judge vllm:qwen
+
+      sqlberg annotate spider runs/candidates/spider --engine ray --workers 16 --ray-address auto
     """
     from ..agents.annotation.annotators import annotator as annotator_named
-    from ..models.references import in_process
+    from ..models.references import ToLoad, in_process
     from ..training.formats import write_preferences
     from ..training.rounds.annotations import ANNOTATIONS, annotate_all, combined_weights, preferences_of
     from ..training.rounds.candidates import CANDIDATES, Sampled
     from ..training.rounds.rewards import scored_by
-    from ..training.rounds.sources import opener
+    from ..training.rounds.sources import Opener
     from ..training.rows import read_rows
 
     if annotator == "implicit" and (model is None or in_process(model)[2] is None):
@@ -68,8 +84,9 @@ def annotate(
     tell_bad_lines((file.name, bad) for bad in read.bad)
     if not read.rows:
         raise SqlbergError(f"{file} holds no candidates: make some with `sqlberg candidates`")
+    cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     folder = output or file.parent / annotator
-    open_database = opener(database, policy=read_policy(policy), embedder=embedder)
+    open_database = Opener(database, read_policy(policy), embedder)
     seeds = read_preference_file(seed_preferences)
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)
@@ -86,8 +103,9 @@ def annotate(
             folder,
             open_database=open_database,
             settings={"annotator": annotator, "weights": weights, "model": model, "judge": judge},
-            judge=judge_of(judge),
+            judge=ToLoad(judge) if judge and cluster else judge_of(judge),
             concurrency=concurrency,
+            cluster=cluster,
             finished=lambda row: progress.advance(1),
         )
     preferences = preferences_of(read.rows, annotated)

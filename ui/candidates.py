@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from .console import out, plain_text, print_json, progress_bar
-from .learning_options import QuestionsOption, SourceArgument
+from .learning_options import (
+    AddressOption,
+    EngineOption,
+    GpusOption,
+    QuestionsOption,
+    SourceArgument,
+    WorkersOption,
+    cluster_of,
+)
 from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, PolicyOption, finite, read_policy
 from .running import shown, tell_bad_lines
 
@@ -27,6 +35,10 @@ def candidates(
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/candidates/NAME).")
     ] = None,
+    engine: EngineOption = "threads",
+    workers: WorkersOption = None,
+    gpus: GpusOption = None,
+    ray_address: AddressOption = None,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -41,8 +53,10 @@ def candidates(
       sqlberg candidates shop.duckdb --questions asked.jsonl --out runs/asked
 
       sqlberg candidates spider --model vllm:qwen --base-url http://127.0.0.1:8000/v1 -n 8 -j 16
+
+      sqlberg candidates spider --model transformers:qwen --engine ray --workers 8 --gpus 1 --ray-address auto
     """
-    from ..models.references import load_chat_model
+    from ..models.references import ToLoad, loaded
     from ..training.rounds.candidates import CANDIDATES, sample_candidates
     from ..training.rounds.sources import source_of
 
@@ -51,7 +65,8 @@ def candidates(
         database, folder, questions=questions, policy=read_policy(policy), embedder=embedder, seed=seed
     )
     tell_bad_lines(source.set_aside)
-    chat_model = load_chat_model(model, base_url=base_url)
+    cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
+    named = ToLoad(model, base_url)
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)
         progress.stage("candidates", len(source.questions))
@@ -59,7 +74,7 @@ def candidates(
             source.questions,
             folder,
             agent_options={
-                "model": chat_model,
+                "model": named if cluster else loaded(named),
                 "candidates": count,
                 "temperature": temperature,
                 "seed": seed,
@@ -67,6 +82,7 @@ def candidates(
             open_database=source.open_database,
             settings={"model": model, "candidates": count, "temperature": temperature, "seed": seed},
             concurrency=concurrency,
+            cluster=cluster,
             finished=lambda row: progress.advance(1),
         )
     told = {

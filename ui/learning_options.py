@@ -11,6 +11,7 @@ from ..models.adapters.kinds import Adapter
 from .options import finite
 
 if TYPE_CHECKING:
+    from ..training.cluster import Cluster
     from ..training.rounds.learners import Learner
     from ..training.trainer import Settings
 
@@ -19,6 +20,7 @@ MethodName = Literal["ssapo", "ssapo-published", "dpo", "ipo", "spa", "epa", "sf
 AnnotatorName = Literal["implicit", "execution", "judge", "combined"]
 ReferenceName = Literal["base", "start"]
 KindName = Literal["lora", "rslora", "dora", "bora"]
+EngineName = Literal["threads", "ray"]
 SelectorName = Literal["vapal", "vapal-centres", "badge", "alps", "entropy", "farthest", "random"]
 
 SourceArgument = Annotated[
@@ -89,6 +91,44 @@ MaskOption = Annotated[
     ),
 ]
 DrawsOption = Annotated[int, typer.Option(min=1, max=32, help="Masks that each step is averaged over.")]
+
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        case_sensitive=False,
+        help="Who does the work: threads of this process, or the workers of a ray cluster.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of ray: processes (default: 2); each does --concurrency questions at once."),
+]
+GpusOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, callback=finite, help="Of ray: GPUs of each worker (default: 0)."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        envvar="RAY_ADDRESS",
+        help="Of ray: a running cluster, `auto` for this machine's (default: one of its own, here).",
+    ),
+]
+
+
+def cluster_of(
+    engine: EngineName, workers: int | None, gpus: float | None, address: str | None, concurrency: int
+) -> Cluster | None:
+    """The cluster that these options ask for. Raises `SqlbergError` for options that need another engine."""
+    from ..errors import SqlbergError
+    from ..training.cluster import Cluster
+
+    if engine == "ray":
+        return Cluster(workers or 2, concurrency, gpus or 0.0, address)
+    if workers is not None or gpus is not None:
+        raise SqlbergError("--workers and --gpus are of the ray engine: add --engine ray")
+    return None
 
 
 def settings_of(

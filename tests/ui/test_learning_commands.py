@@ -73,6 +73,12 @@ def test_stages_lead_from_questions_to_an_adapter_that_answers(shop: Path, train
     assert "Chile" in told["sql"]
 
 
+def test_options_of_a_cluster_want_its_engine(shop: Path, sampled: Path):
+    for arguments in (("candidates", shop), ("annotate", shop, sampled)):
+        told = sqlberg(*arguments, "--workers", 3)
+        assert (told.exit_code, "add --engine ray" in " ".join(told.stderr.split())) == (1, True)
+
+
 def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):
     none = sqlberg("annotate", shop, sampled, "--annotator", "implicit")
     assert (none.exit_code, "name MODEL+ADAPTER" in none.stderr) == (1, True)

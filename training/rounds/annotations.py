@@ -6,12 +6,14 @@ import json
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 
-from ..course import work_through
+from ...errors import SqlbergError
+from ..cluster import Cluster, carry_out
 from ..journal import Finished, Journal, write_json
 from ..preferences import Message, Preference
 from .alike import asked_alike
@@ -58,43 +60,70 @@ def annotate_all(
     settings: dict[str, Any],
     judge: Any = None,
     concurrency: int = 2,
+    cluster: Cluster | None = None,
     finished: Callable[[Annotated], None] = lambda row: None,
 ) -> list[Annotated]:
     """Annotate every question's candidates, in `folder`; those that are there already stay.
 
-    scored: what the model finds of responses, by their ids, where known. judge: a chat model. Raises
-    `SqlbergError`.
+    scored: what the model finds of responses, by their ids, where known. judge: a chat model. cluster: whose
+    workers do it (then the judge is a `ToLoad` and `open_database` can be pickled), instead of `concurrency`
+    threads. Raises `SqlbergError`.
     """
-    from ...agents.annotation.graph import annotate
-    from ...errors import SqlbergError
-
-    def work(row: Sampled, database: Callable[[], Database], stop: threading.Event) -> Annotated:
-        about: dict[str, Any] = {
-            "id": row.id,
-            "db_id": row.db_id,
-            "question": row.question,
-            "annotator": annotator.name,
-        }
-        if len(row.responses) < 2:
-            reason = row.error or "all candidates say the same"
-            return Annotated(**about, verdict="abstained", reasons=(reason,))
-        candidates = candidates_of(row, scored, agreed)
-        try:
-            found = annotate(database(), row.question, candidates, annotator, model=judge, cancel=stop)
-        except SqlbergError as error:
-            return Annotated(**about, verdict="abstained", error=str(error))
-        return as_annotated(row, found)
-
     agreed = asked_alike(sampled, scored) if "alike" in annotator.weights else {}
+    work = _Annotating(annotator, dict(scored), agreed, judge)
     with Journal(folder, settings, Annotated, ANNOTATIONS) as journal:
-        return work_through(
+        return carry_out(
             sampled,
             work,
             journal,
             open_database=open_database,
             concurrency=concurrency,
+            cluster=cluster,
             finished=finished,
             failure=lambda row: row.error,
+        )
+
+
+@dataclass(frozen=True)
+class _Annotating:
+    """What is done with the candidates of a question, here or by a worker of a cluster."""
+
+    annotator: Annotator
+    scored: Mapping[str, Scored]
+    agreed: Mapping[str, float]
+    judge: Any
+
+    def begun(self) -> _Annotating:
+        from ...models.references import loaded
+
+        return self if self.judge is None else replace(self, judge=loaded(self.judge))
+
+    def __call__(self, row: Sampled, database: Callable[[], Database], stop: threading.Event) -> Annotated:
+        from ...agents.annotation.graph import annotate
+
+        if len(row.responses) < 2:
+            return self._without(row, reasons=(row.error or "all candidates say the same",))
+        candidates = candidates_of(row, self.scored, self.agreed)
+        try:
+            found = annotate(
+                database(), row.question, candidates, self.annotator, model=self.judge, cancel=stop
+            )
+        except SqlbergError as error:
+            return self.failed(row, str(error))
+        return as_annotated(row, found)
+
+    def failed(self, row: Sampled, error: str) -> Annotated:
+        return self._without(row, error=error)
+
+    def _without(self, row: Sampled, **told: Any) -> Annotated:
+        """No word on which is better."""
+        return Annotated(
+            id=row.id,
+            db_id=row.db_id,
+            question=row.question,
+            annotator=self.annotator.name,
+            verdict="abstained",
+            **told,
         )
 
 

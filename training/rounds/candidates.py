@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ..course import work_through
+from ...errors import SqlbergError
+from ..cluster import Cluster, carry_out
 from ..evaluation.dataset import Question
 from ..formats import chat_messages
 from ..journal import Finished, Journal
@@ -52,35 +54,56 @@ def sample_candidates(
     open_database: Callable[[str], Database],
     settings: dict[str, Any],
     concurrency: int = 2,
+    cluster: Cluster | None = None,
     finished: Callable[[Sampled], None] = lambda row: None,
 ) -> list[Sampled]:
     """Candidates for every question, in `folder`; those that are there already stay.
 
     agent_options: of `SqlAgent`, its model and number of candidates among them; settings: what they stand
-    for, so that a folder begun otherwise is refused. Raises `SqlbergError`.
+    for, so that a folder begun otherwise is refused. cluster: whose workers do it (then the model is a
+    `ToLoad` and `open_database` can be pickled), instead of `concurrency` threads. Raises `SqlbergError`.
     """
-    from ...agents.sql_agent import SqlAgent
-
-    def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Sampled:
-        from ...errors import SqlbergError
-
-        about: dict[str, Any] = {"id": question.id, "db_id": question.db_id, "question": question.question}
-        try:
-            with SqlAgent(database(), explain=False, **agent_options) as agent:
-                return _sampled(about, agent.sample(question.question, cancel=stop))
-        except SqlbergError as error:
-            return Sampled(**about, error=str(error))
-
     with Journal(folder, settings, Sampled, CANDIDATES) as journal:
-        return work_through(
+        return carry_out(
             questions,
-            work,
+            _Sampling(agent_options),
             journal,
             open_database=open_database,
             concurrency=concurrency,
+            cluster=cluster,
             finished=finished,
             failure=lambda row: row.error,
         )
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """What is done with a question, here or by a worker of a cluster."""
+
+    agent_options: dict[str, Any]
+
+    def begun(self) -> _Sampling:
+        from ...models.references import loaded
+
+        model = self.agent_options.get("model", "embedded")
+        return _Sampling({**self.agent_options, "model": loaded(model)})
+
+    def __call__(
+        self, question: Question, database: Callable[[], Database], stop: threading.Event
+    ) -> Sampled:
+        from ...agents.sql_agent import SqlAgent
+
+        try:
+            with SqlAgent(database(), explain=False, **self.agent_options) as agent:
+                return _sampled(self._about(question), agent.sample(question.question, cancel=stop))
+        except SqlbergError as error:
+            return self.failed(question, str(error))
+
+    def failed(self, question: Question, error: str) -> Sampled:
+        return Sampled(**self._about(question), error=error)
+
+    def _about(self, question: Question) -> dict[str, Any]:
+        return {"id": question.id, "db_id": question.db_id, "question": question.question}
 
 
 def _sampled(about: dict[str, Any], answers: Sequence[Answer]) -> Sampled:

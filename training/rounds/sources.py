@@ -60,7 +60,7 @@ def source_of(
     aside: list[tuple[str, BadLine]] = []
     many = _files(place)
     name = Path(place).stem
-    opened = opener(place, policy=policy, embedder=embedder)
+    opened = Opener(place, policy, embedder)
 
     def path(db_id: str) -> Path:
         return many.path(db_id) if many else Path(place)
@@ -87,24 +87,30 @@ def source_of(
     return Source(asked, dataset_of(measured, path) if measured else None, opened, tuple(aside))
 
 
-def opener(
-    place: str, *, policy: AccessPolicy | None = None, embedder: str = "embedded"
-) -> Callable[[str], Database]:
-    """Opens databases by their db_id: the one at `place`, or those of the folder. Raises `SqlbergError`."""
-    from ...agents.opening import find_embedder
-    from ...tools.database import open_database
+class Opener:
+    """Opens databases by their db_id: the one at `place`, or those of the folder. Can be pickled, and
+    opens them in another process then. Raises `SqlbergError`.
+    """
 
-    many = _files(place)
-    finder = find_embedder(embedder)
+    def __init__(self, place: str, policy: AccessPolicy | None = None, embedder: str = "embedded") -> None:
+        from ...agents.opening import find_embedder
 
-    def opened(db_id: str) -> Database:
+        self._given = (place, policy, embedder)
+        self._many = _files(place)
+        self._embedder = find_embedder(embedder)
+
+    def __call__(self, db_id: str) -> Database:
+        from ...tools.database import open_database
+
+        place, policy, _ = self._given
         try:
-            found = many.path(db_id) if many else place
+            found = self._many.path(db_id) if self._many else place
         except ValueError as error:
             raise SqlbergError(str(error)) from None
-        return open_database(found, policy=policy, embedder=finder)
+        return open_database(found, policy=policy, embedder=self._embedder)
 
-    return opened
+    def __reduce__(self) -> tuple[type[Opener], tuple[str, AccessPolicy | None, str]]:
+        return Opener, self._given
 
 
 def _files(place: str) -> DatabaseFiles | None:
