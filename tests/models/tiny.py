@@ -90,6 +90,23 @@ def build_tiny_model(folder: Path, *, spread: float = 0.02, context: int = 2048)
 
     `spread` is the standard deviation of the weights: with 0.3 the replies are varied and no choice is close.
     """
+    shape = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+    }
+    return build_model(folder, TEXTS * 4, 600, shape, spread=spread, context=context)
+
+
+def build_model(
+    folder: Path, texts: list[str], words: int, shape: dict[str, int], *, spread: float, context: int
+) -> Path:
+    """The same with another shape (fields of Qwen3's config), and a tokenizer of so many tokens made from
+    these texts.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
@@ -99,8 +116,10 @@ def build_tiny_model(folder: Path, *, spread: float = 0.02, context: int = 2048)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     bpe.train_from_iterator(
-        TEXTS * 4,
-        trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, special_tokens=CONTROL_TOKENS),
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=words, initial_alphabet=alphabet, special_tokens=CONTROL_TOKENS, show_progress=False
+        ),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
@@ -109,13 +128,8 @@ def build_tiny_model(folder: Path, *, spread: float = 0.02, context: int = 2048)
     tokenizer.save_pretrained(folder)
 
     config = Qwen3Config(
+        **shape,  # pyright: ignore[reportArgumentType]
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
         max_position_embeddings=context,
         tie_word_embeddings=True,
         initializer_range=spread,
