@@ -73,7 +73,7 @@ class SqlAgent:
         model: a LangChain chat model that can call tools, or a reference ("embedded", "provider:model", ...).
         candidates: how many runs vote by result; the first is greedy, the others are sampled with
             `temperature` and `seed`, where the model takes these options (the embedded model gives its best
-            queries in their order instead).
+            queries in their order instead). At least as many as the members of an ensemble, if it is one.
         abstain_below: least confidence of an answer, 0 to 1 (None: what the model asks for itself, as the
             embedded one does; else 0). Below it the best guess is only a reading of an abstained answer.
             Unknown confidence (one candidate of a model that reports no log-probabilities) is not held
@@ -87,13 +87,13 @@ class SqlAgent:
             raise SqlbergError(f"candidates must be 1 to {MOST_CANDIDATES}, not {candidates}")
         if abstain_below is not None and not 0 <= abstain_below <= 1:
             raise SqlbergError(f"abstain_below must be 0 to 1, not {abstain_below}")
-        self.candidates = candidates
         self.temperature = temperature
         self.seed = seed
         self.clarify = clarify
         self.budget = budget or Budget()
         self._owns_database = isinstance(database, (str, Path))
         self.model, name = _model(model)
+        self.candidates = max(candidates, int(getattr(self.model, "voters", 1)))
         own = float(getattr(self.model, "abstain_below", 0.0))
         self.abstain_below = own if abstain_below is None else abstain_below
         self.database = _database(database, policy, limits)

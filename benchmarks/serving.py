@@ -70,7 +70,8 @@ def plan(question: str) -> list[tuple[str, dict[str, Any]]]:
     number = next(int(word) for word in question.split() if word.isdigit())
     sql = (
         "SELECT p.name, c.first_name, c.last_name FROM products AS p "
-        "JOIN order_items AS i USING (product_id) JOIN orders AS o USING (order_id) JOIN customers AS c USING (customer_id) "
+        "JOIN order_items AS i USING (product_id) JOIN orders AS o USING (order_id) "
+        "JOIN customers AS c USING (customer_id) "
         f"WHERE p.price > {number} ORDER BY p.name, c.last_name"
     )
     return [

@@ -55,18 +55,24 @@ class Decoding:
         *,
         pad: int,
         lock: threading.Lock,
+        members: int = 1,
     ) -> None:
-        """`prompts` are non-empty token id sequences; `pad` any valid id (it is masked)."""
+        """`prompts` are non-empty token id sequences; `pad` any valid id (it is masked). members: of an
+        ensemble that the network is (`adapters/masks.py`); each reads every row, and the mean of their
+        distributions is that of the row.
+        """
         import torch
 
         self._network, self._sampling, self._pad, self._lock = network, sampling, pad, lock
+        self._members = members
         self._unfinished = set(range(len(prompts)))
         width = max(len(prompt) for prompt in prompts)
         device = next(network.parameters()).device
         ids = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
         seen = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        self._inputs = torch.tensor(ids, device=device)  # [rows, width]
-        self._mask = torch.tensor(seen, device=device)  # [rows, width so far], 0 = padding
+        self._inputs = torch.tensor(ids, device=device).repeat(members, 1)  # [members x rows, width]
+        # [members x rows, width so far], 0 = padding
+        self._mask = torch.tensor(seen, device=device).repeat(members, 1)
         self._cache: Any = None
         self._accepted = _accepted_arguments(network)
         self._generators = [_generator(sampling.seed, row) for row in range(len(prompts))]
@@ -92,7 +98,7 @@ class Decoding:
                 token, logprob = choose(logits[row], self._sampling, self._generators[row])
                 following[row, 0] = token
                 emitted.append(Emitted(row, token, logprob))
-            self._inputs = following.to(self._mask.device)
+            self._inputs = following.repeat(self._members, 1).to(self._mask.device)
             self._mask = torch.cat([self._mask, torch.ones_like(self._inputs)], dim=1)
         return emitted
 
@@ -111,7 +117,12 @@ class Decoding:
             arguments["logits_to_keep"] = 1
         output = self._network(**arguments)
         self._cache = output.past_key_values
-        return output.logits[:, -1].float().cpu()
+        logits = output.logits[:, -1].float().cpu()
+        if self._members == 1:
+            return logits
+        from .adapters.masks import averaged
+
+        return averaged(logits, self._members)
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> tuple[int, float]:

@@ -22,12 +22,18 @@ DTYPES = ("auto", "bfloat16", "float32", "float16")
 
 
 def load_network(
-    name_or_path: str, *, adapter: str | Path | None = None, dtype: str = "auto", device: str = "auto"
+    name_or_path: str,
+    *,
+    adapter: str | Path | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    members: int = 0,
 ) -> tuple[Any, Any]:
     """(model in eval mode on its device, tokenizer).
 
     `name_or_path` is a folder or a name on the Hugging Face hub, `adapter` the folder of a PEFT adapter (its
     weights stay apart from the model's), `dtype` one of DTYPES, `device` "auto" or a torch device ("cuda:1").
+    members: of a masked adapter's ensemble; the network then wants each row as often (`adapters/masks.py`).
     Raises UnknownModel, MissingExtra or UnsupportedOption with one line that says what to do.
     """
     place = _device(device)
@@ -49,7 +55,11 @@ def load_network(
     except (OSError, ValueError, KeyError) as error:
         raise UnknownModel(_why_not_loaded(name_or_path, error)) from error
     if adapter is not None:
-        network = _with_adapter(network, tokenizer, Path(adapter).expanduser())
+        network = _with_adapter(network, tokenizer, Path(adapter).expanduser(), members)
+    elif members:
+        raise UnsupportedOption(
+            f"{name_or_path} has no members without an adapter that was trained with a mask"
+        )
     return network.to(place).eval(), tokenizer
 
 
@@ -92,11 +102,16 @@ def _check_adapter(adapter: str | Path) -> None:
         raise MissingExtra("adapters need peft: pip install 'sqlberg[train]'") from None
 
 
-def _with_adapter(network: Any, tokenizer: Any, adapter: Path) -> Any:
+def _with_adapter(network: Any, tokenizer: Any, adapter: Path, members: int) -> Any:
     from .adapters.causal import adapter_of, restore
     from .adapters.folders import is_ours
+    from .adapters.masks import check_masked, draw
 
     network = restore(network, tokenizer, adapter)
+    if members:
+        check_masked(adapter_of(network).mask if is_ours(adapter) else 0.0)
+        draw(network, members, seed=0)
+        return network
     # Weights with magnitudes would be composed anew for each token.
     return network.merge_and_unload() if is_ours(adapter) and adapter_of(network).axes else network
 

@@ -2,7 +2,9 @@
 
     embedded[+ADAPTER]                    ships with sqlberg, runs on the CPU
     transformers:NAME_OR_PATH[+ADAPTER]   in this process
-    vllm:NAME                             on a vLLM server (base_url, default http://127.0.0.1:8000/v1)
+    MODEL+ADAPTER*N                       the same, as the ensemble of N masks of LoRA Dropout
+    vllm:NAME[,NAME...]                   on a vLLM server (base_url, default http://127.0.0.1:8000/v1);
+                                          several names vote on each question
     PROVIDER:MODEL                        what LangChain's init_chat_model takes; with base_url any
                                           OpenAI-compatible server (openai:NAME)
 
@@ -12,6 +14,7 @@ Nothing heavy is imported before a reference needs it. Every failure is a ModelE
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,8 @@ from .served import (
     missing_package,
     served_models,
 )
+
+MOST_MEMBERS = 64
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ def load_chat_model(
     models. Raises UnknownModel, MissingExtra, ServerUnreachable, ModelError for an adapter that does not fit,
     or UnsupportedOption for an option that this kind of model cannot follow.
     """
+    reference, members = _members(reference)
     kind, name = _split(reference)
     if kind in ("embedded", "transformers"):
         kind, name, named = in_process(reference)
@@ -83,6 +89,8 @@ def load_chat_model(
         adapter = named or (resolved(Path(adapter).expanduser()) if adapter is not None else None)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens, "timeout": timeout}
     given = {option: value for option, value in options.items() if value is not None}
+    if members:
+        given["members"] = members
     here: dict[str, Any] = {"dtype": dtype, "device": device}
     if kind != "embedded":
         here["adapter"] = adapter
@@ -106,7 +114,13 @@ def load_chat_model(
 
         return TransformersChatModel.load(name, adapter=adapter, dtype=dtype, device=device, **given)
     if kind == "vllm":
-        return connect_vllm(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
+        told = {"base_url": base_url, "api_key": api_key, "seconds": connect_seconds, **given}
+        names = [one.strip() for one in name.split(",")]
+        if len(names) == 1:
+            return connect_vllm(name, **told)
+        from .ensemble import EnsembleChatModel
+
+        return EnsembleChatModel(members=[connect_vllm(one, **told) for one in names], model_name=name)
     if base_url is not None and kind == "openai":
         return connect_compatible(name, base_url=base_url, api_key=api_key, seconds=connect_seconds, **given)
     return connect_provider(reference, base_url=base_url, api_key=api_key, **given)
@@ -140,7 +154,9 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
         ModelListing("embedded+ADAPTER", "the same, fitted to a database by `sqlberg fit`"),
         ModelListing("transformers:NAME_OR_PATH", "in this process; a Hugging Face model or folder"),
         ModelListing("transformers:NAME_OR_PATH+ADAPTER", "in this process, with a trained adapter", peft),
+        ModelListing("MODEL+ADAPTER*N", "the same; N masks of LoRA Dropout answer as one", peft),
         ModelListing("vllm:NAME", "on a vLLM server, see --base-url", openai),
+        ModelListing("vllm:NAME,NAME,...", "the same; several adapters vote on each question", openai),
         ModelListing("openai:NAME", "at OpenAI, or on any compatible server with --base-url", openai),
     ]
     for provider in PACKAGES:
@@ -151,6 +167,16 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
         served = served_models(base_url, api_key=api_key)
         listings += [ModelListing(f"vllm:{name}", "served at the given address", openai) for name in served]
     return listings
+
+
+def _members(reference: str) -> tuple[str, int]:
+    """A reference without its number of members, and that number (0: none is told). Raises UnknownModel."""
+    found = re.fullmatch(r"(.+\+.+)\*(\d+)", reference.strip())
+    if found is None:
+        return reference, 0
+    if not 1 <= int(found[2]) <= MOST_MEMBERS:
+        raise UnknownModel(f"{reference!r}: an ensemble has 1 to {MOST_MEMBERS} members")
+    return found[1], int(found[2])
 
 
 def _split(reference: str) -> tuple[str, str]:

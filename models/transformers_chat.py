@@ -79,6 +79,8 @@ class TransformersChatModel(BaseChatModel):
     """Seconds after which a reply ends as it is, with finish_reason "timeout"."""
     batch_size: int = Field(default=16, ge=1)
     """Conversations per padded batch at most."""
+    members: int = Field(default=0, ge=0)
+    """Of a masked adapter's ensemble, which answers as one (0: its mean, in a single pass)."""
     template_arguments: dict[str, Any] = Field(default_factory=dict)
     """Passed to the chat template, for instance {"enable_thinking": False}."""
 
@@ -98,7 +100,10 @@ class TransformersChatModel(BaseChatModel):
         unknown = sorted(set(options) - set(cls.model_fields))
         if unknown:
             raise UnsupportedOption(f"a model in process has no option {', '.join(unknown)}")
-        network, tokenizer = load_network(name_or_path, adapter=adapter, dtype=dtype, device=device)
+        members = int(options.get("members", 0))
+        network, tokenizer = load_network(
+            name_or_path, adapter=adapter, dtype=dtype, device=device, members=members
+        )
         name = f"transformers:{name_or_path}" + (f"+{adapter}" if adapter is not None else "")
         return cls(network=network, tokenizer=tokenizer, model_name=name, **options)
 
@@ -237,7 +242,9 @@ class TransformersChatModel(BaseChatModel):
         rows = [self.tokenizer(prompt + start, add_special_tokens=False)["input_ids"] for prompt in prompts]
         drafts = [self._draft(*both, request, start) for both in zip(prompts, rows, strict=True)]
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
-        decoding = Decoding(self.network, rows, request.sampling, pad=pad, lock=self._lock)
+        decoding = Decoding(
+            self.network, rows, request.sampling, pad=pad, lock=self._lock, members=max(1, self.members)
+        )
         while decoding.unfinished:
             reason = request.interruption()
             if reason is None:

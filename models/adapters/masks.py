@@ -78,6 +78,12 @@ def masked_layers(network: torch.nn.Module) -> dict[str, AdaptedLinear]:
     }
 
 
+def check_masked(mask: float) -> None:
+    """Raises `ModelError` for an adapter (or none) that is no ensemble."""
+    if not mask:
+        raise ModelError("only an adapter trained with a mask has members, and this one was not")
+
+
 def draw(network: torch.nn.Module, draws: int, seed: int) -> None:
     """Make the network that many fixed members of the ensemble."""
     for name, layer in masked_layers(network).items():
@@ -99,8 +105,7 @@ def drawn(network: torch.nn.Module, draws: int, seed: int) -> Iterator[None]:
 def members(stored: Stored, draws: int, seed: int) -> list[Stored]:
     """The same members, each as an adapter of its own without masks. Raises `ModelError` without masks."""
     adapter = stored.adapter
-    if not adapter.mask:
-        raise ModelError("only an adapter trained with a mask has an ensemble: this one has none")
+    check_masked(adapter.mask)
     plain = replace(adapter, alpha=adapter.mean_alpha / adapter.kept, mask=0.0)
     tensors = [dict(stored.tensors) for _ in range(draws)]
     for layer in stored.layers():

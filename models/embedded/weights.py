@@ -58,11 +58,11 @@ def load_members(folder: Path, adapter: Path | None, draws: int) -> tuple[Sketch
     """
     from ..adapters.folders import put_tensors
     from ..adapters.kinds import config_of
-    from ..adapters.masks import draw
+    from ..adapters.masks import check_masked, draw
 
     stored = stored_for(folder, adapter) if adapter else None
-    if stored is None or not stored.adapter.mask:
-        raise ModelError("only an adapter trained with a mask has members: leave members out")
+    check_masked(stored.adapter.mask if stored else 0.0)
+    assert stored is not None
     config = config_of(stored.adapter, stored.targets)  # says so where peft is not installed
     from peft import inject_adapter_in_model
 
