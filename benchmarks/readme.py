@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,28 @@ def concurrency(figures: Figures) -> str:
     return table(["", "measured"], rows)
 
 
+def serving(figures: Figures) -> str:
+    """The agent beside a plain load, medians of the turns."""
+    sides = {"agent": "32 questions in flight", "plain": "the same requests, 32 at a time"}
+
+    def median(side: str, name: str) -> float:
+        return statistics.median(turn[side][name] for turn in figures["turns"])
+
+    rows = [
+        [
+            told,
+            f"{median(side, 'tokens_a_second'):,.0f}",
+            f"{100 * median(side, 'cache_hits'):.1f} %",
+            number(median(side, "seconds")),
+        ]
+        for side, told in sides.items()
+    ]
+    told = [f"the agent keeps {100 * figures['ratio']:.0f} % of the server's speed", "", "", ""]
+    return table(
+        ["", "tokens a second, read and written", "found in the prefix cache", "seconds"], [*rows, told]
+    )
+
+
 def embedded(figures: Figures) -> str:
     """The embedded model on a laptop."""
     seconds, typing = figures["seconds_by_candidates"], figures["typing_errors"]
@@ -247,6 +270,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "safety": ("safety.json", safety),
     "found": ("tools.json", found),
     "speed": ("tools.json", speed),
+    "serving": ("serving.json", serving),
     "concurrency": ("concurrency.json", concurrency),
     "concurrency-embedded": ("concurrency_embedded.json", concurrency),
 }

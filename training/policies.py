@@ -90,8 +90,8 @@ class Policy(Protocol):
         """Of the weights that the reference has now."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter."""
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        """Write the adapter. All processes of a run call it, and one of them writes."""
         ...
 
 
@@ -163,8 +163,8 @@ class CausalPolicy:
                 content.update(name.encode() + values.tobytes())
         return content.hexdigest()
 
-    def save(self, folder: Path) -> None:
-        causal.save(self.network, self.tokenizer, folder)
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        causal.save(self.network, self.tokenizer, folder, write=write)
 
     @property
     def _adapted(self) -> bool:

@@ -42,6 +42,7 @@ def reference_logprobs(
     place = folder / f"{policy.fingerprint(kind)}{precision}"
     place.mkdir(parents=True, exist_ok=True)
     known = _known(place)
+    accelerator.wait_for_everyone()  # nothing is written before all have read what there is
     wanted = {row.key: row for row in rows if row.key not in known}
     rest = sorted(wanted.values(), key=lambda row: row.length)
     mine = rest[accelerator.process_index :: accelerator.num_processes]
@@ -51,10 +52,12 @@ def reference_logprobs(
         policy.as_reference(kind),
         torch.no_grad(),
     ):
-        for start in range(0, len(mine), size):
+        passes = -(-len(rest) // (size * accelerator.num_processes))
+        for start in range(0, passes * size, size):
             part = mine[start : start + size]
             with computing(device, half):
-                logprobs = policy.logprobs(policy.collate(part).to(device)).tolist()
+                # Each process computes as often as the others: where it has nothing more, for nothing.
+                logprobs = policy.logprobs(policy.collate(part or rest[:1]).to(device)).tolist()
             for row in part:
                 own, logprobs = logprobs[: len(row.own_tokens)], logprobs[len(row.own_tokens) :]
                 # A newline first: a torn line before this one ends there.

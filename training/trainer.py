@@ -5,7 +5,7 @@
 What the reference finds likely is computed once. A step's pairs depend on the seed alone, and checkpoints
 hold what is trained with AdamW's moments, so that a run that was killed goes on with the very next step and
 gives the same losses. Under `accelerate launch` (or torchrun) the pairs of a step are divided among the
-processes and their gradients averaged: what one process would do.
+processes and their gradients added up: what one process would do.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlbergError
 from .checkpoints import load_checkpoint, save_checkpoint
+from .dividing import add_gradients, begin_alike
 from .losses import OBJECTIVES, NoiseDetector, Options, Scores, sft
 from .order import epoch_batches
 from .policies import Encoded, Policy, Reference
@@ -166,7 +166,7 @@ class _Run:
         self.optimiser = torch.optim.AdamW(
             [p for _, p in self.trained], lr=settings.rate, weight_decay=settings.decay
         )
-        self.scorer = self.accelerator.prepare(_scorer(policy))
+        begin_alike([parameter for _, parameter in self.trained])
         self.detector = NoiseDetector() if settings.objective == "spa" else None
 
     def run(self, tell: Callable[[Step], None]) -> Path:
@@ -193,8 +193,8 @@ class _Run:
             if step.step % self.settings.save_every == 0 or step.step == len(self.batches):
                 self._save(step.step, seconds)
                 done = step.step
-        if self.accelerator.is_main_process and done == len(self.batches):
-            self.policy.save(adapter)
+        if done == len(self.batches):
+            self.policy.save(adapter, write=self.accelerator.is_main_process)
         self.accelerator.wait_for_everyone()
         return adapter
 
@@ -212,24 +212,23 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         parts = [mine[start : start + settings.micro] for start in range(0, len(mine), settings.micro)]
         passes = [part for part in parts for _ in range(settings.draws)]
-        for place, part in enumerate(passes, start=1):
-            last = place == len(passes)
+        for part in passes:
             counts = torch.tensor([counted / settings.draws for _, counted in part], device=sums.device)
-            with nullcontext() if last else self.accelerator.no_sync(self.scorer):
-                scores = self._scores([row for row, _ in part])
-                margins.append(scores.margin.detach())
-                if self.detector and number >= DETECTING_FROM * len(self.batches):
-                    scores = replace(scores, doubtful=self.detector.doubtful(scores.margin.detach()))
-                losses = OBJECTIVES[settings.objective](scores, settings.options)
-                if settings.sft:
-                    losses = losses + settings.sft * sft(scores, settings.options)
-                # Gradients are averaged over the processes: the sum over all of them is wanted.
-                self.accelerator.backward((losses * counts).sum() * world / len(batch))
+            scores = self._scores([row for row, _ in part])
+            margins.append(scores.margin.detach())
+            if self.detector and number >= DETECTING_FROM * len(self.batches):
+                scores = replace(scores, doubtful=self.detector.doubtful(scores.margin.detach()))
+            losses = OBJECTIVES[settings.objective](scores, settings.options)
+            if settings.sft:
+                losses = losses + settings.sft * sft(scores, settings.options)
+            ((losses * counts).sum() / len(batch)).backward()
             sums += torch.stack([value @ counts for value in _shown(losses.detach(), scores)])
         if self.detector:
             gathered: Any = self.accelerator.gather(torch.cat(margins))
             self.detector.see(gathered.tolist())
-        norm = float(torch.nn.utils.clip_grad_norm_([p for _, p in self.trained], settings.clip))
+        trained = [parameter for _, parameter in self.trained]
+        add_gradients(trained, self.accelerator)
+        norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip))
         rate = learning_rate(number, len(self.batches), settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -249,7 +248,7 @@ class _Run:
         rows = [self.rows[number] for number in numbers]
         device = self.accelerator.device
         with computing(str(device), self.settings.half):
-            logprobs = self.scorer(self.policy.collate(rows).to(str(device))).float()
+            logprobs = self.policy.logprobs(self.policy.collate(rows).to(str(device))).float()
         policy, reference, tokens = by_row(
             logprobs,
             [self.reference[row.key] for row in rows],
@@ -307,21 +306,6 @@ def learning_rate(step: int, steps: int, settings: Settings) -> float:
     if step < warm:
         return settings.rate * (step + 1) / warm
     return settings.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def _scorer(policy: Policy) -> Any:
-    """The policy as a module whose forward pass is what processes must agree on."""
-    from torch import nn
-
-    class Scorer(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = policy.network
-
-        def forward(self, batch: Any) -> Tensor:
-            return policy.logprobs(batch)
-
-    return Scorer()
 
 
 def by_row(

@@ -61,13 +61,20 @@ def train(
     mask: MaskOption = None,
     draws: DrawsOption = 1,
     seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
+    divide: Annotated[
+        bool,
+        typer.Option(
+            "--divide",
+            help="A part of each layer on each of several processes, for models too large for one.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train an adapter on preferences, or on dialogues to imitate.
 
     The third stage of `sqlberg improve`, by itself. Stopped at any step, the same command goes on with the
-    next one and gives the same losses. The run folder holds the adapter, log.jsonl and curves.svg. Several
-    processes: `accelerate launch -m sqlberg train …`.
+    next one and gives the same losses. The run folder holds the adapter, log.jsonl and curves.svg. Started by
+    `accelerate launch` or torchrun, the processes share the work.
 
     Examples:
 
@@ -78,11 +85,14 @@ def train(
       sqlberg train pairs.jsonl --kind bora --mask 0.1 --draws 4
 
       sqlberg train pairs.jsonl --method poft --aligned transformers:A --aligned transformers:B
+
+      accelerate launch -m sqlberg train pairs.jsonl --model transformers:Qwen/Qwen3-32B --divide
     """
     import torch
 
     from ..errors import SqlbergError
     from ..training.curves import draw_curves
+    from ..training.dividing import divide_layers
     from ..training.losses import Options
     from ..training.rounds.game import Follower
     from ..training.rounds.learners import learner_of
@@ -108,6 +118,8 @@ def train(
     folder = output or Path("runs") / "train" / lessons.stem
     torch.manual_seed(seed)
     policy = learner.policy(adapter, new_adapter(kind, rank, mask))
+    if divide:
+        divide_layers(policy.network)
     about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()), copies)
     with progress_bar("{task.description}") as bar:
         learned = learn(policy, given, settings, folder, about, shown(bar))

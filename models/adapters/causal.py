@@ -28,8 +28,10 @@ from .kinds import Adapter, attach
 from .probes import ASKED, TOLERANCE, differences, probe
 
 
-def save(network: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the adapter of a network of `attach`, with what it says of the probes."""
+def save(network: Any, tokenizer: Any, folder: Path, *, write: bool = True) -> None:
+    """Write the adapter of a network of `attach`, with what it says of the probes. write: not where another
+    process does; the layers may be divided among them, and then all are needed to compute.
+    """
     config = network.peft_config["default"]
     targets = config.target_modules
     stored = Stored(
@@ -40,7 +42,8 @@ def save(network: Any, tokenizer: Any, folder: Path) -> None:
         probe(network, tokenizer),
     )
     about = {"task_type": "CAUSAL_LM", "base_model_name_or_path": config.base_model_name_or_path}
-    write_adapter(folder, stored, **about)
+    if write:
+        write_adapter(folder, stored, **about)
 
 
 def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = False) -> Any:
@@ -96,7 +99,10 @@ def weights_of(network: Any) -> str:
 
     content = hashlib.blake2b(digest_size=8)
     for name, parameter in sorted(_own(network)):
-        values = parameter.detach().flatten()
+        values: Any = parameter.detach()
+        if hasattr(values, "full_tensor"):  # divided among processes, which all are here
+            values = values.full_tensor()
+        values = values.flatten()
         values = values[:: max(1, len(values) // 16)].to("cpu", torch.bfloat16).float()
         content.update(name.encode() + values.numpy().tobytes())
     return content.hexdigest()

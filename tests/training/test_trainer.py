@@ -17,12 +17,14 @@ import pytest
 import torch
 from sqlberg.errors import SqlbergError
 from sqlberg.models.adapters.causal import restore
+from sqlberg.models.adapters.folders import read_adapter
 from sqlberg.models.adapters.kinds import Adapter, attach
+from sqlberg.training.dividing import divide_layers
 from sqlberg.training.losses import Options
 from sqlberg.training.order import epoch_batches
 from sqlberg.training.policies import CausalPolicy, EncodedTree
 from sqlberg.training.tokens import Turn
-from sqlberg.training.trainer import LOG, Settings, Step, by_row, learning_rate, train
+from sqlberg.training.trainer import ADAPTER, LOG, Settings, Step, by_row, learning_rate, train
 from sqlberg.training.trees import tree_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -129,13 +131,19 @@ def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Pa
     assert read == [16]
 
 
-def divided(folder: Path, run: Path) -> None:
+def divided(folder: Path, run: Path, layers: bool) -> None:
     """What each of two processes does, started as `accelerate launch` starts them."""
     torch.set_num_threads(1)
-    train(policy_of(folder), pairs(10), QUICK, run)
+    policy = policy_of(folder)
+    if layers:
+        divide_layers(policy.network)
+        held = policy.network.get_base_model().model.layers[0].mlp.up_proj.weight
+        assert held.to_local().numel() == held.numel() // 2
+    train(policy, pairs(10), QUICK, run)
 
 
-def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("layers", [False, True], ids=["pairs", "layers"])
+def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path, layers: bool):
     train(policy_of(folder), pairs(10), QUICK, tmp_path / "one")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -145,7 +153,7 @@ def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path):
         f"import sys; sys.path.append({str(root)!r})\n"
         "from pathlib import Path\n"
         "from tests.training.test_trainer import divided\n"
-        f"divided(Path({str(folder)!r}), Path({str(tmp_path / 'two')!r}))"
+        f"divided(Path({str(folder)!r}), Path({str(tmp_path / 'two')!r}), {layers})"
     )
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     work = [
@@ -160,6 +168,15 @@ def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path):
         assert two.loss == pytest.approx(one.loss, abs=1e-5)
         assert two.norm == pytest.approx(one.norm, rel=1e-4)
         assert two.accuracy == one.accuracy
+    stored = [read_adapter(tmp_path / run / ADAPTER) for run in ("one", "two")]
+    assert stored[1].base == stored[0].base
+    for name, tensor in stored[0].tensors.items():
+        assert stored[1].tensors[name].numpy() == pytest.approx(tensor.numpy(), abs=1e-5)
+
+
+def test_layers_are_divided_among_several_processes_only(folder: Path):
+    with pytest.raises(SqlbergError, match="this is one: accelerate launch"):
+        divide_layers(policy_of(folder).network)
 
 
 def test_an_adapter_is_compared_with_itself_or_with_the_model_below_it(folder: Path, tmp_path: Path):

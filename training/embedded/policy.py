@@ -213,9 +213,9 @@ class EmbeddedPolicy:
             content.update(name.encode() + tensor.float().cpu().numpy().tobytes())
         return content.hexdigest()
 
-    def save(self, folder: Path) -> None:
-        stored = Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base))
-        write_adapter(folder, stored)
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        if write:
+            write_adapter(folder, Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base)))
 
 
 def decisions_of(prompt: Sequence[Message], response: Sequence[Message]) -> list[Decision]:
