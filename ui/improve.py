@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +33,7 @@ from .learning_options import (
     new_adapter,
     settings_of,
 )
-from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
+from .options import BaseUrlOption, EmbedderOption, JsonOption, PolicyOption, read_policy
 from .running import judge_of, read_preference_file, shown, tell_bad_lines
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ def improve(
         typer.Option("--held-out", help="Questions with sql that decide which adapter is used."),
     ] = None,
     model: LearnerOption = "embedded",
+    served: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A running server answers, where MODEL is NAME; training stays here."
+        ),
+    ] = None,
+    put_in_service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --served: vllm:NAME answers with what is in use in the end, if anything.",
+        ),
+    ] = None,
+    base_url: BaseUrlOption = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/improve/NAME).")
     ] = None,
@@ -90,6 +106,8 @@ def improve(
       sqlberg improve shop.duckdb
 
       sqlberg improve spider --seed-preferences seed.jsonl --method dpo --annotator implicit --rounds 2
+
+      sqlberg improve spider --model transformers:Qwen/Qwen3-4B --served Qwen3-4B --put-in-service sales -j 32
     """
     from ..errors import SqlbergError
     from ..training.losses import Options
@@ -97,10 +115,13 @@ def improve(
     from ..training.rounds.improve import improve as run_improve
     from ..training.rounds.learners import learner_of
     from ..training.rounds.plan import Plan
+    from ..training.rounds.served import served as served_by
     from ..training.rounds.sources import source_of
 
     if annotator == "judge" and judge is None:
         raise SqlbergError("the annotator judge needs a model: name one with --judge")
+    if put_in_service and served is None:
+        raise SqlbergError("--put-in-service is of a running server: name its model with --served")
     folder = output or Path("runs") / "improve" / Path(database).stem
     learner = learner_of(model)
     seeds = read_preference_file(seed_preferences)
@@ -130,10 +151,12 @@ def improve(
             learner, method, rate, sft, options=Options(beta=beta), batch=batch, draws=draws
         ),
         seed=seed,
+        concurrency=concurrency,
     )
-    with progress_bar("{task.description}") as bar:
+    answering = served_by(learner, served, base_url) if served else nullcontext()
+    with answering as on_server, progress_bar("{task.description}") as bar:
         improved = run_improve(
-            learner,
+            on_server or learner,
             source.questions,
             seeds,
             folder,
@@ -143,10 +166,17 @@ def improve(
             judge=judge_of(judge),
             progress=shown(bar),
         )
+        version = None
+        if on_server and put_in_service and improved.adapter:
+            version = on_server.put_in_service(put_in_service, improved.adapter)
     if as_json:
-        print_json(asdict(improved))
-    else:
-        _show(improved, model, folder)
+        print_json({**asdict(improved), "in service": version})
+        return
+    _show(improved, model, folder)
+    if version:
+        out().print(
+            plain_text(f"In service: {version}. Back with: sqlberg adapters rollback {put_in_service}")
+        )
 
 
 def _show(improved: Improved, model: str, folder: Path) -> None:

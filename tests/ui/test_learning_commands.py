@@ -79,6 +79,21 @@ def test_options_of_a_cluster_want_its_engine(shop: Path, sampled: Path):
         assert (told.exit_code, "add --engine ray" in " ".join(told.stderr.split())) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--put-in-service", "sales"), "name its model with --served"),
+        (("--served", "base"), "only a transformers: model is served"),
+        (("--served", "base", "-m", "transformers:x", "--base-url", "http://127.0.0.1:1/v1"), "127.0.0.1:1"),
+    ],
+)
+def test_what_answers_on_a_server_is_told_before_the_run(
+    shop: Path, asked: Path, tmp_path: Path, options: tuple[str, ...], reason: str
+):
+    told = sqlberg("improve", shop, "-q", asked, "-o", tmp_path, "--embedder", "none", *options)
+    assert (told.exit_code, reason in " ".join(told.stderr.split())) == (1, True)
+
+
 def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):
     none = sqlberg("annotate", shop, sampled, "--annotator", "implicit")
     assert (none.exit_code, "name MODEL+ADAPTER" in none.stderr) == (1, True)
