@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from ..errors import ModelError, one_line
@@ -25,7 +24,7 @@ from .folders import (
     write_adapter,
 )
 from .kinds import Adapter, attach
-from .probes import ASKED, TOLERANCE, differences, probe
+from .probes import ASKED, check_probes, probe
 
 
 def save(network: Any, tokenizer: Any, folder: Path, *, write: bool = True) -> None:
@@ -63,12 +62,7 @@ def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = Fal
     if not trainable:
         network.eval().requires_grad_(False)
     if stored.probes is not None:
-        apart = fmean(differences(stored.probes, probe(network, tokenizer, ASKED)))
-        if not apart <= TOLERANCE:
-            raise ModelError(
-                f"with the adapter {folder} this model does not say what it said after training (a token's "
-                f"log-probability is {apart:.3f} off on average): its files were changed, or are another's"
-            )
+        check_probes(stored.probes, probe(network, tokenizer, ASKED), folder)
     return network
 
 

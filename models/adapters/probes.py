@@ -9,7 +9,11 @@ with an adapter), and they are the ones that precision moves least.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+from ..errors import ModelError
 
 PROBES = (
     "How many singers are from each country? SELECT country, count(*) FROM singer GROUP BY",
@@ -62,3 +66,13 @@ def differences(told: Probed, seen: Sequence[dict[str, float]]) -> list[float]:
         for tokens, others in zip(told, seen, strict=True)
         for token, value in tokens.items()
     ]
+
+
+def check_probes(told: Probed, seen: Sequence[dict[str, float]], folder: Path) -> None:
+    """Raises `ModelError` where a model with the adapter in a folder does not say what that tells."""
+    apart = fmean(differences(told, seen))
+    if not apart <= TOLERANCE:
+        raise ModelError(
+            f"with the adapter {folder} this model does not say what it said after training (a token's "
+            f"log-probability is {apart:.3f} off on average): its files were changed, or are another's"
+        )

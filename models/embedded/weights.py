@@ -33,7 +33,9 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from ..adapters.probes import ASKED, check_probes
     from .network import Shape, SketchNetwork
+    from .probes import probe
 
     try:
         config = json.loads((folder / "config.json").read_text())
@@ -48,7 +50,10 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
         raise ModelError(
             f"the embedded model's weights cannot be loaded ({type(error).__name__}): install sqlberg again"
         ) from error
-    return network.eval().requires_grad_(False), writer
+    network = network.eval().requires_grad_(False)
+    if adapter and (told := stored_for(folder, adapter).probes):
+        check_probes(told, probe(network, writer, ASKED), adapter)
+    return network, writer
 
 
 @lru_cache(maxsize=2)

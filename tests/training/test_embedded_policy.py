@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,21 @@ def test_an_adapter_of_every_kind_is_merged_to_what_was_trained(shop: Path, tmp_
         scores = merged.write(memory, batch.outputs).log_softmax(-1)
         own = scores.gather(-1, batch.targets.clamp(min=0)[..., None])[..., 0].where(batch.targets >= 0, 0.0)
     assert float(own.sum()) == pytest.approx(float(said.sum()), abs=1e-3)
+
+
+def test_an_adapter_whose_files_were_changed_is_refused(tmp_path: Path):
+    policy = EmbeddedPolicy(kind=Adapter(rank=2))
+    with torch.no_grad():
+        for name, parameter in policy.network.named_parameters():
+            if "lora_" in name:
+                parameter += 0.1 * torch.randn(parameter.shape)
+    policy.save(tmp_path / "whole")
+    load_weights(SHIPPED, tmp_path / "whole")
+    stored = read_adapter(tmp_path / "whole")
+    others = {name: tensor * 1.5 for name, tensor in stored.tensors.items()}
+    write_adapter(tmp_path / "other", replace(stored, tensors=others))
+    with pytest.raises(ModelError, match="does not say what it said after training"):
+        load_weights(SHIPPED, tmp_path / "other")
 
 
 def test_an_ensemble_writes_by_the_mean_of_its_members(shop: Path, tmp_path: Path):

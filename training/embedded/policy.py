@@ -24,6 +24,7 @@ from ...models.adapters.kinds import Adapter, config_of
 from ...models.embedded.adapter import stored_for
 from ...models.embedded.follow_up import in_context
 from ...models.embedded.items import PAD, START, Item, Token
+from ...models.embedded.probes import probe
 from ...models.embedded.prompt import WORD, Prompt
 from ...models.embedded.reading import Situation, read_dialogue
 from ...models.embedded.tensors import PromptTensors, padded, prompt_tensors
@@ -215,7 +216,9 @@ class EmbeddedPolicy:
 
     def save(self, folder: Path, *, write: bool = True) -> None:
         if write:
-            write_adapter(folder, Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base)))
+            probes = probe(self.network, self.writer)
+            stored = Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base), probes)
+            write_adapter(folder, stored)
 
 
 def decisions_of(prompt: Sequence[Message], response: Sequence[Message]) -> list[Decision]:
