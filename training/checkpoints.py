@@ -14,9 +14,13 @@ Named = Iterable[tuple[str, "torch.nn.Parameter"]]
 
 
 def save_checkpoint(
-    file: Path, parameters: Named, optimiser: torch.optim.Optimizer, **figures: float | Sequence[float]
+    file: Path,
+    parameters: Named,
+    optimiser: torch.optim.Optimizer,
+    state: Mapping[str, Tensor] | None = None,
+    **figures: float | Sequence[float],
 ) -> None:
-    """Write a checkpoint; `figures`, numbers or rows of them, go with it."""
+    """Write a checkpoint; `figures`, numbers or rows of them, go with it, and so does other `state`."""
     import torch
     from safetensors.torch import save_file
 
@@ -25,10 +29,11 @@ def save_checkpoint(
     }
     for name, parameter in parameters:
         tensors[f"weight.{name}"] = parameter.detach().contiguous()
-        if not (state := optimiser.state[parameter]):
+        if not (moments := optimiser.state[parameter]):
             continue  # it had no part in any loss so far
-        tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
-        tensors[f"steps.{name}"] = state["step"]
+        tensors[f"first.{name}"], tensors[f"second.{name}"] = moments["exp_avg"], moments["exp_avg_sq"]
+        tensors[f"steps.{name}"] = moments["step"]
+    tensors |= {f"state.{name}": tensor for name, tensor in (state or {}).items()}
     partial = file.with_suffix(".partial")
     save_file(tensors, partial)
     partial.replace(file)
@@ -37,7 +42,9 @@ def save_checkpoint(
 def load_checkpoint(
     file: Path, parameters: Named, optimiser: torch.optim.Optimizer, device: str = "cpu"
 ) -> Mapping[str, Any]:
-    """Put a checkpoint into parameters and optimiser; returns its figures."""
+    """Put a checkpoint into parameters and optimiser; returns its figures, and other state by its names,
+    each behind "state.".
+    """
     import torch
     from safetensors.torch import load_file
 
@@ -52,4 +59,5 @@ def load_checkpoint(
                     "exp_avg": tensors[f"first.{name}"],
                     "exp_avg_sq": tensors[f"second.{name}"],
                 }
-    return {name: value.tolist() for name, value in tensors.items() if "." not in name}
+    figures = {name: value.tolist() for name, value in tensors.items() if "." not in name}
+    return figures | {name: value for name, value in tensors.items() if name.startswith("state.")}

@@ -132,6 +132,7 @@ class _Run:
         import torch
         from accelerate import Accelerator
 
+        from ..models.adapters.allocation import allocator_of
         from ..models.adapters.masks import masked_layers
 
         if not rows:
@@ -167,6 +168,7 @@ class _Run:
             [p for _, p in self.trained], lr=settings.rate, weight_decay=settings.decay
         )
         begin_alike([parameter for _, parameter in self.trained])
+        self.allocator = allocator_of(policy.network, len(self.batches))
         self.detector = NoiseDetector() if settings.objective == "spa" else None
 
     def run(self, tell: Callable[[Step], None]) -> Path:
@@ -226,6 +228,8 @@ class _Run:
         if self.detector:
             gathered: Any = self.accelerator.gather(torch.cat(margins))
             self.detector.see(gathered.tolist())
+        if self.allocator:
+            (self.allocator.penalty() / world).backward()
         trained = [parameter for _, parameter in self.trained]
         add_gradients(trained, self.accelerator)
         norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip))
@@ -236,6 +240,8 @@ class _Run:
         loss, chosen, rejected, margin, accuracy = (summed / len(batch)).tolist()
         if math.isfinite(loss) and math.isfinite(norm):
             self.optimiser.step()
+            if self.allocator:
+                self.allocator.update(number + 1)
         tokens = sum(self.rows[row].length for row in batch)
         return {
             "loss": loss, "chosen": chosen, "rejected": rejected, "margin": margin, "accuracy": accuracy,
@@ -281,7 +287,8 @@ class _Run:
         if self.accelerator.is_main_process:
             file = self.folder / f"checkpoint-{step:07d}.safetensors"
             seen = {"seen": list(self.detector.seen)} if self.detector and self.detector.seen else {}
-            save_checkpoint(file, self.trained, self.optimiser, step=step, seconds=seconds, **seen)
+            state = self.allocator.state() if self.allocator else None
+            save_checkpoint(file, self.trained, self.optimiser, state, step=step, seconds=seconds, **seen)
             for old in sorted(self.folder.glob("checkpoint-*.safetensors"))[:-1]:
                 old.unlink()
         self.accelerator.wait_for_everyone()
@@ -295,6 +302,9 @@ class _Run:
             done, seconds = int(figures["step"]), figures["seconds"]
             if self.detector:
                 self.detector.see(figures.get("seen", ()))
+            if self.allocator:
+                kept = {name.removeprefix("state."): figures[name] for name in figures if "." in name}
+                self.allocator.load(kept)
         if self.accelerator.is_main_process:
             _cut_log(self.folder / LOG, done)
         return done, seconds

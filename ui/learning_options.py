@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MethodName = Literal["ssapo", "ssapo-published", "dpo", "ipo", "spa", "epa", "sft", "poft"]
 AnnotatorName = Literal["implicit", "execution", "judge", "combined"]
 ReferenceName = Literal["base", "start"]
-KindName = Literal["lora", "rslora", "dora", "bora"]
+KindName = Literal["lora", "rslora", "dora", "bora", "adalora"]
 EngineName = Literal["threads", "ray"]
 SelectorName = Literal["vapal", "vapal-centres", "badge", "alps", "entropy", "farthest", "random"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, one_line
+from .allocation import folded
 from .folders import (
     PREFIX,
     Stored,
@@ -33,10 +34,11 @@ def save(network: Any, tokenizer: Any, folder: Path, *, write: bool = True) -> N
     """
     config = network.peft_config["default"]
     targets = config.target_modules
+    adapter, tensors = folded(adapter_of(network), tensors_of(network))
     stored = Stored(
-        adapter_of(network),
+        adapter,
         targets if isinstance(targets, str) else tuple(sorted(targets)),
-        tensors_of(network),
+        tensors,
         weights_of(network),
         probe(network, tokenizer),
     )

@@ -4,6 +4,7 @@
     rslora  the same with s = alpha / sqrt(r) (Kalajdzievski, arXiv 2312.03732)
     dora    one magnitude per output (Liu et al., arXiv 2402.09353)
     bora    one magnitude per output and one per input (arXiv 2412.06441)
+    adalora LoRA whose ranks are shared out among the layers in training (`allocation.py`); saved as lora
 
 Each may be masked as LoRA Dropout does it (`masks.py`). Kinds that plain PEFT has and that are not masked are
 PEFT's own layers, except DoRA, which ours computes with less work (`layer.py`) and stores alike.
@@ -21,7 +22,7 @@ from ..errors import MissingExtra, UnsupportedOption
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-Kind = Literal["lora", "rslora", "dora", "bora"]
+Kind = Literal["lora", "rslora", "dora", "bora", "adalora"]
 KINDS: tuple[str, ...] = get_args(Kind)
 Axis = Literal["out", "in"]
 Order = Literal["out-in", "in-out"]
@@ -92,7 +93,7 @@ def config_of(adapter: Adapter, targets: str | Sequence[str] = "all-linear", **o
         "use_rslora": adapter.kind == "rslora",
         "target_modules": targets if isinstance(targets, str) else list(targets),
     } | options
-    if not adapter.axes and not adapter.mask:
+    if not adapter.axes and not adapter.mask and adapter.kind != "adalora":
         return LoraConfig(**told)
     from .layer import AdaptedConfig
 

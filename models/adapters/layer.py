@@ -35,7 +35,7 @@ class AdaptedConfig(LoraConfig):
 
 
 class Magnitude(nn.Module):
-    """One vector, named as PEFT names DoRA's."""
+    """One vector, named as PEFT names DoRA's; AdaLoRA's diagonal, [rank, 1], too."""
 
     def __init__(self, values: Tensor) -> None:
         super().__init__()
@@ -51,6 +51,10 @@ class Adapted(LoraVariant):
     @staticmethod
     def init(module: Any, adapter_name: str, **kwargs: Any) -> None:
         adapter = module.adapters[adapter_name]
+        if adapter.kind == "adalora":
+            for matrix in (module.lora_A[adapter_name], module.lora_B[adapter_name]):
+                nn.init.normal_(matrix.weight, std=0.02)
+            module.lora_E[adapter_name] = Magnitude(torch.zeros(adapter.rank, 1))
         for axis, values in magnitudes(module.plain.weight.detach(), adapter.axes).items():
             module.magnitudes(adapter.kind, axis)[adapter_name] = Magnitude(values)
 
@@ -77,7 +81,7 @@ class AdaptedLinear(Linear):
     evaluation.
     """
 
-    adapter_layer_names = (*Linear.adapter_layer_names, "lora_magnitude_out", "lora_magnitude_in")
+    adapter_layer_names = (*Linear.adapter_layer_names, "lora_magnitude_out", "lora_magnitude_in", "lora_E")
 
     def __init__(self, base_layer: nn.Module, *args: Any, **kwargs: Any) -> None:
         if type(base_layer) is not nn.Linear and not isinstance(base_layer, Linear):
@@ -94,6 +98,7 @@ class AdaptedLinear(Linear):
         self.adapters[adapter_name] = config.adapter
         if not hasattr(self, "lora_magnitude_out"):
             self.lora_magnitude_out, self.lora_magnitude_in = nn.ModuleDict(), nn.ModuleDict()
+            self.lora_E = nn.ModuleDict()
         super().update_layer(adapter_name, *args, config=config, **kwargs)
 
     @property
@@ -160,6 +165,9 @@ class AdaptedLinear(Linear):
         }
         down: Any = self.lora_A[name].weight
         up: Any = self.lora_B[name].weight
+        if adapter.kind == "adalora":
+            diagonal: Any = self.lora_E[name].weight
+            up = up * diagonal[:, 0]
         return down, up, self.scaling[name], sizes
 
     def _active(self) -> str:

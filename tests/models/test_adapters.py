@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,14 +256,15 @@ def test_what_is_saved_comes_back(folder: Path, tokenizer: Any, tmp_path: Path, 
     causal.save(network, tokenizer, tmp_path)
     restored = causal.restore(plain(folder), tokenizer, tmp_path)
     assert causal.adapter_of(restored) == adapter_seen(adapter)
-    assert says(restored).equal(says(network))
+    assert apart(says(restored), says(network)) < 1e-6
     assert not any(parameter.requires_grad for parameter in restored.parameters())
     goes_on = causal.restore(plain(folder), tokenizer, tmp_path, trainable=True)
     assert any(parameter.requires_grad for parameter in goes_on.parameters())
 
 
 def adapter_seen(adapter: Adapter) -> Adapter:
-    """PEFT's own layers tell their alpha, whatever it was made from."""
+    """PEFT's own layers tell their alpha, whatever it was made from; adalora is saved as lora."""
+    adapter = replace(adapter, kind="lora") if adapter.kind == "adalora" else adapter
     own = adapter.axes or adapter.mask
     return adapter if own else Adapter(adapter.kind, adapter.rank, adapter.mean_alpha)
 

@@ -106,10 +106,24 @@ def test_a_step_is_the_mean_over_its_draws(folder: Path, tmp_path: Path):
     assert margins.std(0).min() > 1e-3
 
 
-@pytest.mark.parametrize("objective", ["dpo", "spa", "masked dpo"])
+def test_ranks_are_shared_out_while_training_and_saved_as_plain_lora(folder: Path, tmp_path: Path):
+    policy = policy_of(folder, Adapter("adalora", rank=6, mask=0.1))
+    adapter = train(policy, pairs(24), replace(QUICK, rate=2e-2, epochs=4), tmp_path)
+    assert steps_of(tmp_path)[-1].loss < 0.5
+    left = [int((p != 0).sum()) for n, p in policy.network.named_parameters() if "lora_E" in n]
+    assert sum(left) == 4 * len(left)  # two thirds
+    assert len(set(left)) > 1
+    stored = read_adapter(adapter)
+    assert (stored.adapter.kind, stored.adapter.rank, stored.adapter.mask) == ("lora", 6, 0.1)
+    pruned = [int((layer.up != 0).any(0).sum()) for layer in stored.layers()]
+    assert sorted(pruned) == sorted(left)
+
+
+@pytest.mark.parametrize("objective", ["dpo", "spa", "masked dpo", "adaptive dpo"])
 def test_a_run_that_was_stopped_gives_the_same_losses(folder: Path, tmp_path: Path, objective: str):
-    kind = Adapter(rank=4, mask=0.2 if "masked" in objective else 0.0)
-    rows, settings = pairs(16), replace(QUICK, objective=objective.removeprefix("masked "))
+    how, _, name = objective.rpartition(" ")
+    kind = Adapter("adalora" if how == "adaptive" else "lora", rank=4, mask=0.2 if how == "masked" else 0.0)
+    rows, settings = pairs(16), replace(QUICK, objective=name)
     train(policy_of(folder, kind), rows, settings, tmp_path / "whole")
 
     class Killed(Exception):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SqlbergError
+from ...models.adapters.allocation import folded
 from ...models.adapters.folders import Stored, digest, put_tensors, tensors_of, write_adapter
 from ...models.adapters.kinds import Adapter, config_of
 from ...models.embedded.adapter import stored_for
@@ -217,8 +218,8 @@ class EmbeddedPolicy:
     def save(self, folder: Path, *, write: bool = True) -> None:
         if write:
             probes = probe(self.network, self.writer)
-            stored = Stored(self.kind, ADAPTED, tensors_of(self.network), digest(self.base), probes)
-            write_adapter(folder, stored)
+            adapter, tensors = folded(self.kind, tensors_of(self.network))
+            write_adapter(folder, Stored(adapter, ADAPTED, tensors, digest(self.base), probes))
 
 
 def decisions_of(prompt: Sequence[Message], response: Sequence[Message]) -> list[Decision]:
