@@ -1,0 +1,169 @@
+"""What people say of answers: kept whatever happens, and turned into lessons."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlberg.agents.sql_agent import SqlAgent
+from sqlberg.errors import SqlbergError
+from sqlberg.training.feedback.lessons import agreed, lessons, up_to_sql
+from sqlberg.training.feedback.store import Asked, Said, Store
+from sqlberg.training.formats import chat_messages
+from sqlberg.training.preferences import Message, Preference, Trajectory
+
+BETTER, WORSE = "SELECT count(*) FROM customer WHERE country = 'Chile'", "SELECT count(*) FROM customer"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "feedback.sqlite")
+
+
+@pytest.fixture(scope="module")
+def question(shop: Path) -> Asked:
+    """A question that the embedded model was really asked."""
+    with SqlAgent(shop) as agent:
+        answer = agent.ask("How many customers are there?")
+    messages = chat_messages(answer.messages)
+    place = max(n for n, message in enumerate(messages) if message.role == "user") + 1
+    return Asked(
+        person="ada",
+        db_id="shop",
+        question=answer.question,
+        prompt=tuple(messages[:place]),
+        response=tuple(messages[place:]),
+        sql=answer.sql,
+        answer=answer.to_dict(),
+    )
+
+
+def test_what_was_kept_is_found_again(store: Store, question: Asked):
+    store.keep(question)
+    number = store.say(Said(asked=question.id, person="bo", verdict="down", words="counts the wrong ones"))
+    again = Store(store.path)
+    assert again.asked() == [question] == again.asked(person="ada", words="MANY customers", most=1)
+    assert again.asked(person="bo") == again.asked(words="orders") == again.asked(db_id="other") == []
+    (said,) = again.said(question.id)
+    assert (said.number, said.person, said.verdict) == (number, "bo", "down")
+    assert again.find(question.id) == question
+    assert again.find(question.id, person="bo") is None
+    assert again.find("guessed") is None
+
+
+def test_many_threads_write_at_once(store: Store):
+    asked = [Asked(db_id="shop", question=f"question {n}", person=f"p{n % 4}") for n in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(store.keep, asked))
+        numbers = list(pool.map(lambda one: store.say(Said(asked=one.id, verdict="up")), asked))
+    assert sorted(numbers) == list(range(1, 61))
+    assert {one.id for one in store.asked()} == {one.id for one in asked}
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path):
+    file = tmp_path / "feedback.sqlite"
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom sqlberg.training.feedback.store import *\n"
+        f"store = Store(Path({str(file)!r}))\n"
+        "for n in range(10**6):\n"
+        "    asked = store.keep(Asked(db_id='shop', question=f'question {n}'))\n"
+        "    store.say(Said(asked=asked.id, verdict='up'))\n"
+        "    print(asked.id, flush=True)\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().strip() for _ in range(25)]
+    os.kill(writer.pid, signal.SIGKILL)
+    acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
+    writer.wait()
+    store = Store(file)
+    assert {one.id for one in store.asked()} >= set(acknowledged)
+    assert {one.asked for one in store.said()} >= set(acknowledged)
+
+
+def test_what_cannot_be_kept_is_one_sentence(tmp_path: Path, store: Store):
+    with pytest.raises(SqlbergError, match="not in the store"):
+        store.say(Said(asked="nothing", verdict="up"))
+    other = tmp_path / "other"
+    other.write_text("no database at all, but a text that is long enough to be looked at" * 20)
+    with pytest.raises(SqlbergError, match="cannot be used: file is not a database"):
+        Store(other)
+    later = tmp_path / "later.sqlite"
+    with sqlite3.connect(later) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(SqlbergError, match="later sqlberg"):
+        Store(later)
+
+
+def lesson_of(question: Asked, *said: Said):
+    return lessons([question], said)
+
+
+def test_a_correction_is_better_than_what_was_answered(question: Asked):
+    words = "only those of Chile"
+    (lesson,) = lesson_of(
+        question, Said(asked=question.id, person="bo", verdict="corrected", better=BETTER, words=words)
+    )
+    assert isinstance(lesson, Preference)
+    assert (lesson.source, lesson.reasons, lesson.question) == (
+        "person",
+        (f"bo: {words}",),
+        question.question,
+    )
+    for side, sql in ((lesson.chosen, BETTER), (lesson.rejected, question.sql)):
+        assert side[-1].tool_calls[0].function.arguments == {"sql": sql}
+    assert lesson.chosen[:-1] == lesson.rejected[:-1]
+
+
+def test_a_thumb_up_is_imitated_and_a_thumb_down_alone_teaches_nothing(question: Asked):
+    (lesson,) = lesson_of(question, Said(asked=question.id, verdict="up"))
+    assert isinstance(lesson, Trajectory)
+    assert lesson.response[-1].tool_calls[0].function.arguments == {"sql": question.sql}
+    assert lesson_of(question, Said(asked=question.id, verdict="down")) == []
+    assert lesson_of(question, Said(asked=question.id, verdict="comment", words="hm")) == []
+
+
+def test_with_a_rival_reading_thumbs_are_preferences(question: Asked):
+    two = question.model_copy(update={"others": (WORSE + " WHERE 1 = 1",)})
+    (up,) = lesson_of(two, Said(asked=two.id, verdict="up"))
+    (down,) = lesson_of(two, Said(asked=two.id, verdict="down"))
+    assert isinstance(up, Preference)
+    assert isinstance(down, Preference)
+    assert (up.chosen, up.rejected) == (down.rejected, down.chosen)
+    (chosen,) = lesson_of(two, Said(asked=two.id, verdict="preferred", better=BETTER, worse=WORSE))
+    assert isinstance(chosen, Preference)
+    assert chosen.chosen[-1].tool_calls[0].function.arguments == {"sql": BETTER}
+
+
+def test_the_last_word_of_a_person_counts_and_a_draw_counts_for_nothing(question: Asked):
+    def says(person: str, sql: str) -> Said:
+        return Said(asked=question.id, person=person, verdict="corrected", better=sql)
+
+    other = "SELECT 7"
+    (lesson,) = lesson_of(question, says("ada", other), says("ada", BETTER))
+    assert isinstance(lesson, Preference)
+    assert lesson.chosen[-1].tool_calls[0].function.arguments == {"sql": BETTER}
+    assert lesson_of(question, says("ada", other), says("bo", BETTER)) == []
+    assert len(lesson_of(question, says("ada", other), says("bo", BETTER), says("cy", BETTER))) == 1
+    assert agreed([]) is None
+
+
+def test_where_nothing_was_run_the_right_sql_follows_what_was_looked_up():
+    looked = Message.model_validate(
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "function": {"name": "search_column", "arguments": {}}}],
+        }
+    )
+    seen = Message(role="tool", content="nothing", tool_call_id="1")
+    refused = Message(role="assistant", content="I cannot answer this.")
+    made = up_to_sql([looked, seen, refused], BETTER)
+    assert made[:2] == (looked, seen)
+    assert len(made) == 3
+    assert made[2].tool_calls[0].function.arguments == {"sql": BETTER}

@@ -1,0 +1,85 @@
+"""From what people said to what can be learned: preferences, and dialogues to imitate.
+
+Both sides of a preference are the answer's own dialogue up to the SQL, once with the better and once with the
+worse statement: what led there is the same, and what followed was not judged. "Up" without a rival reading
+gives a dialogue to imitate; "down" alone says nothing of what would have been better. Where people disagree,
+the side of more of them counts, and a draw counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from ..preferences import FunctionCall, Lesson, Message, Messages, Preference, ToolCall, Trajectory
+from .store import Asked, Said
+
+Pair = tuple[str, str]
+"""The better SQL and the worse; "" for none."""
+
+
+def lessons(asked: Iterable[Asked], said: Iterable[Said]) -> list[Lesson]:
+    """One for each question that enough was said of, in the order of the questions."""
+    by_question: dict[str, dict[str, Said]] = defaultdict(dict)
+    for one in said:
+        if one.verdict != "comment":
+            by_question[one.asked][one.person] = one  # the last word of each
+    found = []
+    for question in asked:
+        sayings = list(by_question[question.id].values())
+        if pair := agreed([pair for one in sayings if (pair := pair_of(question, one))]):
+            found.append(_lesson(question, pair, sayings))
+    return found
+
+
+def pair_of(question: Asked, said: Said) -> Pair | None:
+    """What a saying holds to be better than what; None where that is not known."""
+    rival = next((sql for sql in question.others if sql != question.sql), "")
+    match said.verdict:
+        case "up" if question.sql:
+            return question.sql, rival
+        case "down" if question.sql and rival and len(question.others) == 1:
+            return rival, question.sql  # of two readings, the other one
+        case "corrected" if said.better and said.better != question.sql:
+            return said.better, question.sql
+        case "preferred" if said.better and said.better != said.worse:
+            return said.better, said.worse
+    return None
+
+
+def agreed(pairs: Sequence[Pair]) -> Pair | None:
+    """What most hold; None for a draw between pairs that contradict each other."""
+    if not pairs:
+        return None
+    counts = Counter(pairs)
+    (best, times), *others = counts.most_common()
+    return None if any(n == times and pair[0] != best[0] for pair, n in others) else best
+
+
+def up_to_sql(response: Sequence[Message], sql: str) -> Messages:
+    """A response that ends by running this statement: what it said before its own last one, or all that it
+    looked up where it ran none.
+    """
+    runs = [
+        place
+        for place, message in enumerate(response)
+        if any(call.function.name == "execute_sql" for call in message.tool_calls)
+    ]
+    place = runs[-1] if runs else len(response)
+    kept = list(response[:place])
+    while not runs and kept and kept[-1].role == "assistant" and not kept[-1].tool_calls:
+        kept.pop()  # what it said instead
+    thought = response[place].content if runs else ""
+    call = ToolCall(id="final", function=FunctionCall(name="execute_sql", arguments={"sql": sql}))
+    return (*kept, Message(role="assistant", content=thought, tool_calls=(call,)))
+
+
+def _lesson(question: Asked, pair: Pair, sayings: Sequence[Said]) -> Lesson:
+    better, worse = pair
+    about = {"id": question.id, "db_id": question.db_id, "prompt": question.prompt}
+    chosen = up_to_sql(question.response, better)
+    if not worse:
+        return Trajectory(**about, response=chosen)  # pyright: ignore[reportArgumentType]
+    reasons = tuple(f"{one.person or 'someone'}: {one.words}" for one in sayings if one.words)
+    rejected = up_to_sql(question.response, worse)
+    return Preference(**about, chosen=chosen, rejected=rejected, reasons=reasons)  # pyright: ignore

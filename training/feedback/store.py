@@ -1,0 +1,196 @@
+"""The store of what people asked and what they said of the answers: one SQLite file.
+
+    store = Store(folder / "feedback.sqlite")
+    store.keep(asked)                                   # a question with its answer
+    store.say(Said(asked=asked.id, person="ada", verdict="corrected", better="SELECT ..."))
+
+A call returns when its row is on disk (WAL, synchronous=FULL): whatever was acknowledged survives a kill and
+a power cut. Nothing is changed or deleted: who changes their mind says another thing. Safe for many threads
+and processes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...errors import SqlbergError
+from ..preferences import Messages
+
+Verdict = Literal["up", "down", "corrected", "preferred", "comment"]
+VERSION = 1
+_SECONDS = 30.0  # that a writer waits for others
+_TABLES = """
+CREATE TABLE IF NOT EXISTS asked (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, thread TEXT NOT NULL, db_id TEXT NOT NULL,
+    question TEXT NOT NULL, model TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS asked_by ON asked (person, at);
+CREATE TABLE IF NOT EXISTS said (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, asked TEXT NOT NULL REFERENCES asked,
+    verdict TEXT NOT NULL, content TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS said_of ON said (asked);
+"""
+
+
+def now() -> str:
+    """This moment in UTC, to the millisecond, as text that sorts by time."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Asked(BaseModel):
+    """A question with its answer.
+
+    id: nobody guesses it. person, thread: whose conversation it belongs to. model: what answered, with its
+    adapter. prompt, response: the dialogue, as it is learned from. sql: what was answered; others: of rival
+    readings, best first. answer: `Answer.to_dict()`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(default_factory=lambda: secrets.token_urlsafe(16))
+    at: str = Field(default_factory=now)
+    person: str = ""
+    thread: str = ""
+    db_id: str
+    question: str
+    model: str = ""
+    status: str = "answered"
+    prompt: Messages = ()
+    response: Messages = ()
+    sql: str = ""
+    others: tuple[str, ...] = ()
+    answer: dict[str, Any] = {}
+
+
+class Said(BaseModel):
+    """What a person says of an answer.
+
+    verdict: "up" and "down" of the answer as it is; "corrected": `better` should have been run; "preferred":
+    `better` over `worse`, both shown; "comment": `words` alone. number: in the order of saying.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    asked: str
+    person: str = ""
+    verdict: Verdict
+    better: str = ""
+    worse: str = ""
+    words: str = ""
+    at: str = Field(default_factory=now)
+    number: int = 0
+
+
+class Store:
+    """See above. Raises `SqlbergError` for a file that is no store, or that cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._here = threading.local()
+        with self._telling():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connection()
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found > VERSION:
+                raise SqlbergError(f"{path} was written by a later sqlberg: install that one")
+            connection.executescript(_TABLES)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def keep(self, asked: Asked) -> Asked:
+        """Keep a question; returns it."""
+        content = asked.model_dump_json(include={"prompt", "response", "sql", "others", "answer"})
+        values = (asked.id, asked.at, asked.person, asked.thread, asked.db_id, asked.question, asked.model)
+        with self._telling(), self._connection() as connection:
+            connection.execute(
+                "INSERT INTO asked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, asked.status, content)
+            )
+        return asked
+
+    def say(self, said: Said) -> int:
+        """Keep what a person says; returns its number. Raises `SqlbergError` for an unknown question."""
+        content = said.model_dump_json(include={"better", "worse", "words"})
+        with self._telling(), self._connection() as connection:
+            if connection.execute("SELECT 1 FROM asked WHERE id = ?", (said.asked,)).fetchone() is None:
+                raise SqlbergError("this question is not in the store: ask it again")
+            written = connection.execute(
+                "INSERT INTO said (at, person, asked, verdict, content) VALUES (?, ?, ?, ?, ?)",
+                (said.at, said.person, said.asked, said.verdict, content),
+            )
+        return int(written.lastrowid or 0)
+
+    def asked(
+        self, *, person: str | None = None, db_id: str | None = None, words: str = "", most: int | None = None
+    ) -> list[Asked]:
+        """Questions, the newest first. person, db_id: of these alone; words: that the question holds."""
+        wanted, values = ["1"], []
+        for column, value in (("person", person), ("db_id", db_id)):
+            if value is not None:
+                wanted.append(f"{column} = ?")
+                values.append(value)
+        for word in words.split():
+            wanted.append("instr(lower(question), ?)")
+            values.append(word.lower())
+        with self._telling():
+            rows = self._connection().execute(
+                f"SELECT * FROM asked WHERE {' AND '.join(wanted)} ORDER BY at DESC, rowid DESC LIMIT ?",
+                (*values, -1 if most is None else most),
+            )
+            return [_asked(row) for row in rows]
+
+    def find(self, id: str, *, person: str | None = None) -> Asked | None:
+        """The question with this id; person: only if it is theirs."""
+        with self._telling():
+            row = self._connection().execute("SELECT * FROM asked WHERE id = ?", (id,)).fetchone()
+        found = _asked(row) if row else None
+        return found if found and (person is None or found.person == person) else None
+
+    def said(self, asked: str | None = None) -> list[Said]:
+        """What was said, of one question or of all, in the order of saying."""
+        wanted, values = ("WHERE asked = ?", (asked,)) if asked else ("", ())
+        with self._telling():
+            rows = self._connection().execute(
+                f"SELECT number, at, person, asked, verdict, content FROM said {wanted} ORDER BY number",
+                values,
+            )
+            names = ("number", "at", "person", "asked", "verdict")
+            return [
+                Said.model_validate(dict(zip(names, row, strict=False)) | json.loads(row[-1])) for row in rows
+            ]
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._here, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._here.connection = None
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's own."""
+        connection = getattr(self._here, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, timeout=_SECONDS)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._here.connection = connection
+        return connection
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SqlbergError(f"the store {self.path} cannot be used: {error}") from error
+
+
+def _asked(row: tuple[Any, ...]) -> Asked:
+    names = ("id", "at", "person", "thread", "db_id", "question", "model", "status")
+    return Asked.model_validate(dict(zip(names, row, strict=False)) | json.loads(row[-1]))
