@@ -19,6 +19,7 @@ from .adapters import adapters
 from .annotate import annotate
 from .ask import ask
 from .candidates import candidates
+from .chat import chat
 from .console import print_error
 from .evaluate import evaluate
 from .exits import MEANINGS, Exit
@@ -75,11 +76,11 @@ def _common(
     pass
 
 
-_ASKING = (ask, inspect, replay, evaluate, models)
+_ASKING = (chat, ask, inspect, replay, evaluate, models)
 _LEARNING = (improve, candidates, annotate, train, select, rollback, synthesize, fit, train_embedded)
 
 for _command in (*_ASKING, *_LEARNING, serve, sizing):
-    app.command(no_args_is_help=_command not in (models, sizing))(_command)
+    app.command(no_args_is_help=_command not in (chat, models, sizing))(_command)
 app.add_typer(adapters)
 
 

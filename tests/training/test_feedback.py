@@ -14,7 +14,7 @@ import pytest
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
 from sqlberg.training.feedback.lessons import agreed, lessons, up_to_sql
-from sqlberg.training.feedback.store import Asked, Said, Store
+from sqlberg.training.feedback.store import Asked, Logged, Said, Store
 from sqlberg.training.formats import chat_messages
 from sqlberg.training.preferences import Message, Preference, Trajectory
 
@@ -48,13 +48,20 @@ def test_what_was_kept_is_found_again(store: Store, question: Asked):
     store.keep(question)
     number = store.say(Said(asked=question.id, person="bo", verdict="down", words="counts the wrong ones"))
     again = Store(store.path)
-    assert again.asked() == [question] == again.asked(person="ada", words="MANY customers", most=1)
+    assert again.asked() == [question] == again.asked(person="ada", thread="", words="MANY customers", most=1)
     assert again.asked(person="bo") == again.asked(words="orders") == again.asked(db_id="other") == []
     (said,) = again.said(question.id)
     assert (said.number, said.person, said.verdict) == (number, "bo", "down")
     assert again.find(question.id) == question
     assert again.find(question.id, person="bo") is None
     assert again.find("guessed") is None
+
+
+def test_what_was_done_is_logged_in_order(store: Store):
+    for n in range(3):
+        store.log(Logged(person="ada", db_id="shop", event="run", sql=f"SELECT {n}", rows=n, outcome="ran"))
+    assert [one.sql for one in Store(store.path).logged()] == ["SELECT 2", "SELECT 1", "SELECT 0"]
+    assert store.logged(most=1)[0].rows == 2
 
 
 def test_many_threads_write_at_once(store: Store):

@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS said (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, asked TEXT NOT NULL REFERENCES asked,
     verdict TEXT NOT NULL, content TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS said_of ON said (asked);
+CREATE TABLE IF NOT EXISTS logged (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, db_id TEXT NOT NULL,
+    event TEXT NOT NULL, content TEXT NOT NULL);
 """
 
 
@@ -90,6 +93,25 @@ class Said(BaseModel):
     number: int = 0
 
 
+class Logged(BaseModel):
+    """What somebody did, for those who must know later: which SQL ran for whom, and what came of it.
+
+    event: "ask", or "run" for SQL of a person's own. rows: that were read. outcome: an answer's status,
+    "ran", or the error.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    person: str = ""
+    db_id: str
+    event: str
+    question: str = ""
+    sql: str = ""
+    rows: int = 0
+    outcome: str = ""
+    at: str = Field(default_factory=now)
+
+
 class Store:
     """See above. Raises `SqlbergError` for a file that is no store, or that cannot be written."""
 
@@ -127,12 +149,42 @@ class Store:
             )
         return int(written.lastrowid or 0)
 
+    def log(self, logged: Logged) -> None:
+        """Keep what was done."""
+        content = logged.model_dump_json(include={"question", "sql", "rows", "outcome"})
+        values = (logged.at, logged.person, logged.db_id, logged.event, content)
+        with self._telling(), self._connection() as connection:
+            connection.execute(
+                "INSERT INTO logged (at, person, db_id, event, content) VALUES (?, ?, ?, ?, ?)", values
+            )
+
+    def logged(self, most: int | None = None) -> list[Logged]:
+        """What was done, the newest first."""
+        names = ("at", "person", "db_id", "event")
+        with self._telling():
+            rows = self._connection().execute(
+                "SELECT at, person, db_id, event, content FROM logged ORDER BY number DESC LIMIT ?",
+                (-1 if most is None else most,),
+            )
+            return [
+                Logged.model_validate(dict(zip(names, row, strict=False)) | json.loads(row[-1]))
+                for row in rows
+            ]
+
     def asked(
-        self, *, person: str | None = None, db_id: str | None = None, words: str = "", most: int | None = None
+        self,
+        *,
+        person: str | None = None,
+        db_id: str | None = None,
+        thread: str | None = None,
+        words: str = "",
+        most: int | None = None,
     ) -> list[Asked]:
-        """Questions, the newest first. person, db_id: of these alone; words: that the question holds."""
+        """Questions, the newest first. person, db_id, thread: of these alone; words: that the question
+        holds.
+        """
         wanted, values = ["1"], []
-        for column, value in (("person", person), ("db_id", db_id)):
+        for column, value in (("person", person), ("db_id", db_id), ("thread", thread)):
             if value is not None:
                 wanted.append(f"{column} = ?")
                 values.append(value)

@@ -25,6 +25,10 @@ MARKS: tuple[Mark, ...] = ("bar", "line", "area", "point")
 MOST_ROWS = 2_000
 MOST_BARS = 40
 MOST_COLOURS = 10
+ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
+"""Pictures may be saved; the editor would be on another host, and would be sent the data."""
+GREY = {"labelColor": "#808080", "titleColor": "#808080", "gridColor": "#80808033", "domainColor": "#808080"}
+"""Can be read on light and dark."""
 _KEY_ENDINGS = ("id", "_id", "_key", "code", "zip")
 _CHANNEL = {"number": "quantitative", "time": "temporal", "name": "nominal"}
 
@@ -95,7 +99,14 @@ def spec(chart: Chart, result: Result) -> dict[str, Any]:
             encoding["xOffset"] = {"field": f"c{chart.colour}", "type": "nominal"}
     marks: dict[str, Any] = {"line": {"type": "line", "point": len(rows) <= 60}, "area": {"type": "area"}}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "usermeta": {"embedOptions": {"actions": ACTIONS}},
+        "background": "transparent",
+        "config": {
+            "axis": GREY,
+            "legend": {n: c for n, c in GREY.items() if n[0] in "lt"},
+            "view": {"stroke": "transparent"},
+        },
         "data": {"values": rows},
         "mark": marks.get(chart.mark, {"type": chart.mark}),
         "encoding": encoding,

@@ -1,0 +1,99 @@
+"""Ask, look, change, teach: as a person does it on the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from sqlberg.training.feedback.store import Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def test_a_question_is_answered_step_by_step_with_table_chart_and_sql(visit: Any, store: Store) -> None:
+    visit.ask("How many customers are there in each country?")
+    page = visit.page
+    chat = page.inner_text("#chat")
+    assert "Which columns does the question speak of?" in chat
+    assert "confidence" in chat
+    assert "sure" in page.inner_text("#facts")
+    page.wait_for_function("document.querySelector('#table').innerText.includes('GB')")
+    assert "SELECT" in page.inner_text("#sql")
+    drawn = page.wait_for_selector("#plot .vega-embed canvas, #plot .vega-embed > svg")
+    assert drawn.bounding_box()["width"] > 300
+    (kept, *_) = store.asked()
+    assert kept.question == "How many customers are there in each country?"
+    assert store.logged(most=1)[0].event == "ask"
+    assert all(host.startswith("127.0.0.1:") for host in visit.hosts)
+    assert not visit.complaints
+
+
+def test_changed_sql_runs_under_the_guard_and_teaches(visit: Any, store: Store) -> None:
+    visit.ask("How many customers are there?")
+    page = visit.page
+    rewrite(page, "DROP TABLE customers")
+    page.click("#run")
+    page.wait_for_selector("#note .bad")
+    assert store.logged(most=1)[0].sql == "DROP TABLE customers"
+    rewrite(page, "SELECT 41 + 1 AS n")
+    page.click("#run")
+    page.wait_for_selector("#note .good")
+    page.wait_for_function("document.querySelector('#table').innerText.includes('42')")
+    page.fill("#words textarea, #words input", "count them all")
+    page.click("#teach")
+    page.wait_for_selector("#thanks .good")
+    said = store.said()[-1]
+    assert (said.verdict, said.better, said.words) == ("corrected", "SELECT 41 + 1 AS n", "count them all")
+    page.click("#bad")
+    page.wait_for_timeout(1_000)
+    assert store.said()[-1].verdict == "down"
+
+
+def test_results_are_taken_away_as_files(visit: Any) -> None:
+    visit.ask("Show the names of all products.")
+    page = visit.page
+    with page.expect_download() as download:
+        page.click("#download-csv")
+    rows = list(csv.reader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))
+    assert rows[0] == ["name"]
+    assert len(rows) > 10
+    for name in ("xlsx", "parquet", "answer"):
+        with page.expect_download() as download:
+            page.click(f"#download-{name}")
+        assert download.value.path().stat().st_size > 200
+
+
+def test_a_conversation_is_found_again_and_another_begun(visit: Any) -> None:
+    visit.ask("How many suppliers are there?")
+    page = visit.page
+    page.click("#new-conversation")
+    page.wait_for_selector("#answer", state="hidden")
+    assert "suppliers" not in page.inner_text("#chat")
+    page.click("#earlier input")
+    page.click("text=How many suppliers are there? · sample")
+    page.wait_for_selector("#facts .facts")
+    assert "How many suppliers are there?" in page.inner_text("#chat")
+
+
+def test_what_people_and_cells_say_is_text(visit: Any) -> None:
+    strange = (
+        "How many <img src=x onerror=\"document.title='run'\"> ![p](http://evil.example/p.png) customers?"
+    )
+    visit.ask(strange)
+    page = visit.page
+    rewrite(page, "SELECT '<b>bold</b>' AS \"<i>x</i>\", '![p](http://evil.example/q.png)' AS y")
+    page.click("#run")
+    page.wait_for_function("document.querySelector('#table').innerText.includes('<b>bold</b>')")
+    assert page.title() == "sqlberg"
+    assert "<img src=x" in page.inner_text("#chat")
+    assert page.query_selector("#chat img[src*=evil], #table b, #table i, #table img") is None
+    assert all(host.startswith("127.0.0.1:") for host in visit.hosts)
+
+
+def rewrite(page: Any, sql: str) -> None:
+    """Put other SQL into the editor."""
+    page.click("#sql .cm-content")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(sql)

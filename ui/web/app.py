@@ -1,0 +1,80 @@
+"""The page as a whole: its tabs, its looks, and the server that gives it out.
+
+Loopback unless told otherwise, nothing shared, no request to another host: fonts are the system's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from .ask_page import AskPage
+from .room import Room
+
+CSS = """
+.facts, .good, .bad { margin: 0.2rem 0; font-size: 0.95rem; }
+.good { color: var(--color-green-700, #15803d); }
+.bad { color: var(--color-red-600, #dc2626); }
+.dark .good { color: #4ade80; }
+.dark .bad { color: #f87171; }
+#plot .altair, #plot .altair > div, #plot .vega-embed { width: 100%; }
+meter { width: 5rem; vertical-align: middle; }
+#sql .cm-scroller { min-height: 4rem !important; }
+@media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
+footer { display: none !important; }
+"""
+SYSTEM_FONTS = ("system-ui", "sans-serif")
+MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
+
+
+def page(room: Room) -> gr.Blocks:
+    """All tabs over one room."""
+    with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True) as blocks:
+        gr.Markdown("# sqlberg", elem_id="title")
+        with gr.Tabs(), gr.Tab("Ask", id="ask"):
+            asking = AskPage(room)
+        blocks.load(asking.opened, [], asking.at_first, api_visibility="private", show_progress="hidden")
+        blocks.unload(asking.leave)
+    return blocks
+
+
+def theme() -> Any:
+    from gradio.themes import Soft
+
+    return Soft(primary_hue="teal", font=list(SYSTEM_FONTS), font_mono=list(MONO_FONTS))
+
+
+def launch(
+    room: Room,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: Sequence[tuple[str, str]] = (),
+    block: bool = True,
+) -> tuple[gr.Blocks, str]:
+    """Give the page out; returns it with its address. block: until Ctrl-C."""
+    blocks = page(room)
+    blocks.queue(max_size=512, default_concurrency_limit=32)
+    _, address, _ = blocks.launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        auth=list(auth) or None,
+        quiet=True,
+        prevent_thread_lock=True,
+        max_threads=256,
+        show_error=False,
+        theme=theme(),
+        css=CSS,
+        footer_links=[],
+        ssr_mode=False,
+        enable_monitoring=False,
+    )
+    if block:
+        blocks.block_thread()
+    return blocks, address

@@ -1,0 +1,158 @@
+"""What all pages of one server share: the databases, the model that answers, and the store.
+
+Databases are opened when they are first asked about, each with one agent that answers everybody: agents are
+safe for many threads at once, and conversations are kept apart by their thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import SqlbergError
+from ...tools.limits import Limits, Result
+from ...training.feedback.store import Asked, Logged, Store
+from ...training.formats import chat_messages
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ...agents.answer import Answer
+    from ...agents.events import Event
+    from ...agents.sql_agent import SqlAgent
+    from ...tools.policy import AccessPolicy
+
+
+@dataclass
+class Room:
+    """databases: references by the name that people see. model: answers everywhere; model_name: how it is
+    kept. options: further ones of `SqlAgent`. limits: of each query.
+    """
+
+    databases: Mapping[str, str]
+    model: BaseChatModel
+    model_name: str
+    store: Store
+    memory: Path | None = None
+    policy: AccessPolicy | None = None
+    embedder: str = "embedded"
+    limits: Limits = field(default_factory=Limits)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    _agents: dict[str, SqlAgent] = field(default_factory=dict)
+    _examples: dict[str, list[str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.databases)
+
+    def agent(self, name: str) -> SqlAgent:
+        """The agent of a database. Raises `SqlbergError` for a name that is not offered here."""
+        from ...agents.opening import open_database
+        from ...agents.sql_agent import SqlAgent
+
+        with self._lock:
+            if name not in self._agents:
+                if name not in self.databases:
+                    raise SqlbergError(f"there is no database {name!r} here")
+                database = open_database(
+                    self.databases[name], policy=self.policy, limits=self.limits, embedder=self.embedder
+                )
+                memory = None if self.memory is None else self.memory / f"{name}.sqlite"
+                self._agents[name] = SqlAgent(database, self.model, memory=memory, **self.options)
+            return self._agents[name]
+
+    def ask(
+        self, name: str, question: str, *, person: str, thread: str, cancel: threading.Event
+    ) -> Iterator[Event | Asked]:
+        """The events of a question; after its answer the same as it is kept. Raises `SqlbergError`."""
+        answer: Answer | None = None
+        for event in self.agent(name).stream(question, thread_id=thread, cancel=cancel):
+            yield event
+            answer = event.answer or answer
+        if answer is not None:
+            yield self.keep(name, answer, person=person, thread=thread)
+
+    def keep(self, name: str, answer: Answer, *, person: str, thread: str) -> Asked:
+        """Keep an answer in the store and in the log."""
+        messages = chat_messages(answer.messages)
+        asked = max((n for n, message in enumerate(messages) if message.role == "user"), default=-1) + 1
+        rivals = tuple(reading.sql for reading in answer.readings if reading.sql != answer.sql)
+        kept = Asked(
+            person=person,
+            thread=thread,
+            db_id=name,
+            question=answer.question,
+            model=self.model_name,
+            status=answer.status,
+            prompt=tuple(messages[:asked]),
+            response=tuple(messages[asked:]),
+            sql=answer.sql or (answer.readings[0].sql if answer.readings else ""),
+            others=rivals,
+            answer=answer.to_dict(),
+        )
+        self.store.keep(kept)
+        self._log(kept.person, name, "ask", answer.question, kept.sql, len(answer.rows), answer.status)
+        return kept
+
+    def run(self, name: str, sql: str, *, person: str) -> Result:
+        """What a person's own statement gives, under the same guard and limits. Raises `SqlbergError`."""
+        try:
+            result = self.agent(name).database.execute(sql)
+        except SqlbergError as error:
+            self._log(person, name, "run", "", sql, 0, str(error))
+            raise
+        self._log(person, name, "run", "", sql, len(result.rows), "ran")
+        return result
+
+    def examples(self, name: str, count: int = 5) -> list[str]:
+        """Questions that the schema and the values of a database suggest, the same each time."""
+        from ...training.synthesis.generator import synthesize
+
+        if name not in self._examples:
+            made = [one.question for one in synthesize(self.agent(name).database, 40 * count, 7)]
+            plain = [text for text in made if text[0].isupper() and text.endswith("?") and len(text) < 70]
+            self._examples[name] = (plain or made)[:: max(1, len(plain or made) // count)][:count]
+        return self._examples[name]
+
+    def close(self) -> None:
+        with self._lock:
+            for agent in self._agents.values():
+                agent.close()
+                agent.database.close()
+            self._agents.clear()
+
+    def _log(
+        self, person: str, name: str, event: str, question: str, sql: str, rows: int, outcome: str
+    ) -> None:
+        self.store.log(
+            Logged(
+                person=person,
+                db_id=name,
+                event=event,
+                question=question,
+                sql=sql,
+                rows=rows,
+                outcome=outcome,
+            )
+        )
+
+
+def person_of(request: Any) -> str:
+    """Who asks, by Gradio's request: whoever logged in, else the session alone."""
+    return str(request.username or f"session {request.session_hash}")
+
+
+def named(references: list[str]) -> dict[str, str]:
+    """Databases by the names that people see: of the file or folder, told apart by numbers."""
+    found: dict[str, str] = {}
+    for reference in references:
+        stem = Path(reference).stem or reference
+        name, tries = stem, 2
+        while name in found:
+            name, tries = f"{stem} {tries}", tries + 1
+        found[name] = reference
+    return found
