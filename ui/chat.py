@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .console import err, plain_text
-from .options import BaseUrlOption, EmbedderOption, ModelOption, PolicyOption, finite, read_policy
+from .console import err, plain_text, print_json
+from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, PolicyOption, finite, read_policy
 
 
 def chat(
@@ -31,6 +32,7 @@ def chat(
     limit_rows: Annotated[int, typer.Option(min=1, help="Rows read of a result at most.")] = 1000,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Open the page: ask, watch, check, correct, teach. Ctrl-C ends it.
 
@@ -66,9 +68,9 @@ def chat(
     try:
         room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
         _, address = launch(room, host=host, port=port, block=False)
+        if as_json:
+            print_json({"address": address})
         err().print(plain_text(f"open {address} (Ctrl-C ends it)"))
-        import threading
-
         threading.Event().wait()
     except OSError as error:
         raise SqlbergError(f"cannot listen on {host}:{port}: {error}; choose another --port") from error
