@@ -43,7 +43,7 @@ HEAVY = (
 ADAPTERS = "list activate rollback load unload merge export".split()
 COMMANDS = [
     *"ask inspect replay evaluate models synthesize fit improve candidates annotate train select".split(),
-    *"rollback train-embedded serve sizing chat".split(),
+    *"rollback train-embedded serve sizing chat mcp".split(),
     *(f"adapters {name}" for name in ADAPTERS),
 ]
 

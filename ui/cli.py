@@ -26,6 +26,7 @@ from .exits import MEANINGS, Exit
 from .fit import fit
 from .improve import improve
 from .inspect import inspect
+from .mcp import mcp
 from .models import models
 from .replay import replay
 from .rollback import rollback
@@ -79,7 +80,7 @@ def _common(
 _ASKING = (chat, ask, inspect, replay, evaluate, models)
 _LEARNING = (improve, candidates, annotate, train, select, rollback, synthesize, fit, train_embedded)
 
-for _command in (*_ASKING, *_LEARNING, serve, sizing):
+for _command in (*_ASKING, *_LEARNING, serve, sizing, mcp):
     app.command(no_args_is_help=_command not in (chat, models, sizing))(_command)
 app.add_typer(adapters)
 
