@@ -26,6 +26,16 @@ def chat(
     ),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of it.")] = 7860,
+    people: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML of who may come in, with passwords and access policies."),
+    ] = None,
+    add_person: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Ask for a password, write it to --people, and end.")
+    ] = None,
+    person_header: Annotated[
+        str | None, typer.Option(metavar="HEADER", help="In which a reverse proxy names who comes in.")
+    ] = None,
     query_timeout: Annotated[
         float, typer.Option(min=0.1, callback=finite, help="Seconds for one query.")
     ] = 10.0,
@@ -42,15 +52,34 @@ def chat(
 
       sqlberg chat shop.duckdb orders.csv --candidates 4
 
+      sqlberg chat --people people.toml --add-person ada
+
+      sqlberg chat shop.duckdb --people people.toml --host 0.0.0.0
+
       sqlberg chat shop.duckdb --model vllm:sales --base-url http://127.0.0.1:8000/v1
     """
     from ..errors import SqlbergError
     from ..models.references import load_chat_model
+    from ..models.serving.engine import LOOPBACK
     from ..tools.limits import Limits
     from ..training.feedback.store import Store
 
     if find_spec("gradio") is None:
         raise SqlbergError("the page needs Gradio: pip install 'sqlberg[chat]'")
+    from .web.people import People, read_people
+    from .web.people import add_person as write_person
+
+    if add_person is not None:
+        if people is None:
+            raise SqlbergError("--add-person writes to the file of --people: name it")
+        write_person(people, add_person, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+        err().print(plain_text(f"{add_person} may come in: sqlberg chat --people {people}"))
+        return
+    if host not in LOOPBACK and people is None and person_header is None:
+        raise SqlbergError(
+            f"on {host} anybody could ask: give --people or --person-header, or stay on 127.0.0.1"
+        )
+    known = read_people(people) if people else People()
     from .web.app import launch
     from .web.room import Room, named
 
@@ -61,13 +90,16 @@ def chat(
         Store(folder / "feedback.sqlite"),
         memory=folder / "conversations",
         policy=read_policy(policy),
+        policies=known.policies,
         embedder=embedder,
         limits=Limits(seconds=query_timeout, rows=limit_rows),
         options={"candidates": candidates},
     )
     try:
         room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
-        _, address = launch(room, host=host, port=port, block=False)
+        _, address = launch(
+            room, host=host, port=port, people=known if people else None, header=person_header, block=False
+        )
         if as_json:
             print_json({"address": address})
         err().print(plain_text(f"open {address} (Ctrl-C ends it)"))

@@ -6,14 +6,16 @@ Loopback unless told otherwise, nothing shared, no request to another host: font
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import fastapi
 import gradio as gr
 
 from .ask_page import AskPage
+from .people import People
 from .room import Room
 
 CSS = """
@@ -54,17 +56,21 @@ def launch(
     *,
     host: str = "127.0.0.1",
     port: int = 7860,
-    auth: Sequence[tuple[str, str]] = (),
+    people: People | None = None,
+    header: str | None = None,
     block: bool = True,
 ) -> tuple[gr.Blocks, str]:
-    """Give the page out; returns it with its address. block: until Ctrl-C."""
+    """Give the page out; returns it with its address. people: who may come in; header: in which a reverse
+    proxy names who does, instead. block: until Ctrl-C.
+    """
     blocks = page(room)
     blocks.queue(max_size=512, default_concurrency_limit=32)
     _, address, _ = blocks.launch(
         server_name=host,
         server_port=port,
         share=False,
-        auth=list(auth) or None,
+        auth=people.know if people and header is None else None,
+        auth_dependency=named_by(header) if header else None,
         quiet=True,
         prevent_thread_lock=True,
         max_threads=256,
@@ -78,3 +84,12 @@ def launch(
     if block:
         blocks.block_thread()
     return blocks, address
+
+
+def named_by(header: str) -> Callable[[fastapi.Request], str | None]:
+    """Who comes in by a header of a reverse proxy; nobody without it."""
+
+    def person(request: fastapi.Request) -> str | None:
+        return request.headers.get(header) or None
+
+    return person

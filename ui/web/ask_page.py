@@ -86,7 +86,7 @@ class AskPage:
         return {
             self.thread: secrets.token_urlsafe(16),
             self.earlier: self._conversations(request),
-            self.examples: self._examples(self.room.names[0]),
+            self.examples: self._examples(self.room.names[0], request),
         }
 
     @property
@@ -166,5 +166,5 @@ class AskPage:
             self.database: found[-1].db_id,
         }
 
-    def _examples(self, name: str) -> Any:
-        return gr.update(choices=self.room.examples(name), value=None)
+    def _examples(self, name: str, request: gr.Request) -> Any:
+        return gr.update(choices=self.room.examples(name, person_of(request)), value=None)

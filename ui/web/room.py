@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @dataclass
 class Room:
     """databases: references by the name that people see. model: answers everywhere; model_name: how it is
-    kept. options: further ones of `SqlAgent`. limits: of each query.
+    kept. options: further ones of `SqlAgent`. limits: of each query. policy: what people read; policies: what
+    those do, by name, who have one of their own.
     """
 
     databases: Mapping[str, str]
@@ -41,36 +42,44 @@ class Room:
     embedder: str = "embedded"
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, Any] = field(default_factory=dict)
-    _agents: dict[str, SqlAgent] = field(default_factory=dict)
-    _examples: dict[str, list[str]] = field(default_factory=dict)
+    policies: Mapping[str, AccessPolicy] = field(default_factory=dict)
+    _agents: dict[tuple[str, str], SqlAgent] = field(default_factory=dict)
+    _examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def names(self) -> list[str]:
         return list(self.databases)
 
-    def agent(self, name: str) -> SqlAgent:
-        """The agent of a database. Raises `SqlbergError` for a name that is not offered here."""
+    def agent(self, name: str, person: str = "") -> SqlAgent:
+        """The agent of a database, for those who may read what this person may. Raises `SqlbergError` for a
+        name that is not offered here.
+        """
         from ...agents.opening import open_database
         from ...agents.sql_agent import SqlAgent
 
+        policy = self.policies.get(person, self.policy)
+        # A policy of one's own has a memory of its own: conversations hold what was read.
+        key = (name, person if person in self.policies else "")
         with self._lock:
-            if name not in self._agents:
+            if key not in self._agents:
                 if name not in self.databases:
                     raise SqlbergError(f"there is no database {name!r} here")
                 database = open_database(
-                    self.databases[name], policy=self.policy, limits=self.limits, embedder=self.embedder
+                    self.databases[name], policy=policy, limits=self.limits, embedder=self.embedder
                 )
-                memory = None if self.memory is None else self.memory / f"{name}.sqlite"
-                self._agents[name] = SqlAgent(database, self.model, memory=memory, **self.options)
-            return self._agents[name]
+                memory = (
+                    None if self.memory is None else self.memory / f"{'-'.join(filter(None, key))}.sqlite"
+                )
+                self._agents[key] = SqlAgent(database, self.model, memory=memory, **self.options)
+            return self._agents[key]
 
     def ask(
         self, name: str, question: str, *, person: str, thread: str, cancel: threading.Event
     ) -> Iterator[Event | Asked]:
         """The events of a question; after its answer the same as it is kept. Raises `SqlbergError`."""
         answer: Answer | None = None
-        for event in self.agent(name).stream(question, thread_id=thread, cancel=cancel):
+        for event in self.agent(name, person).stream(question, thread_id=thread, cancel=cancel):
             yield event
             answer = event.answer or answer
         if answer is not None:
@@ -101,22 +110,23 @@ class Room:
     def run(self, name: str, sql: str, *, person: str) -> Result:
         """What a person's own statement gives, under the same guard and limits. Raises `SqlbergError`."""
         try:
-            result = self.agent(name).database.execute(sql)
+            result = self.agent(name, person).database.execute(sql)
         except SqlbergError as error:
             self._log(person, name, "run", "", sql, 0, str(error))
             raise
         self._log(person, name, "run", "", sql, len(result.rows), "ran")
         return result
 
-    def examples(self, name: str, count: int = 5) -> list[str]:
+    def examples(self, name: str, person: str = "", count: int = 5) -> list[str]:
         """Questions that the schema and the values of a database suggest, the same each time."""
         from ...training.synthesis.generator import synthesize
 
-        if name not in self._examples:
-            made = [one.question for one in synthesize(self.agent(name).database, 40 * count, 7)]
+        key = (name, person if person in self.policies else "")
+        if key not in self._examples:
+            made = [one.question for one in synthesize(self.agent(name, person).database, 40 * count, 7)]
             plain = [text for text in made if text[0].isupper() and text.endswith("?") and len(text) < 70]
-            self._examples[name] = (plain or made)[:: max(1, len(plain or made) // count)][:count]
-        return self._examples[name]
+            self._examples[key] = (plain or made)[:: max(1, len(plain or made) // count)][:count]
+        return self._examples[key]
 
     def close(self) -> None:
         with self._lock:
