@@ -74,7 +74,7 @@ def annotate(
     from ..training.rounds.annotations import ANNOTATIONS, annotate_all, combined_weights, preferences_of
     from ..training.rounds.candidates import CANDIDATES, Sampled
     from ..training.rounds.rewards import scored_by
-    from ..training.rounds.sources import Opener
+    from ..training.rounds.sources import Opener, one_database
     from ..training.rows import read_rows
 
     if annotator == "implicit" and (model is None or in_process(model)[2] is None):
@@ -87,7 +87,7 @@ def annotate(
     cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     folder = output or file.parent / annotator
     open_database = Opener(database, read_policy(policy), embedder)
-    seeds = read_preference_file(seed_preferences)
+    seeds = read_preference_file(seed_preferences, one_database(database))
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)
         scored = scored_by(model, read.rows, folder, progress) if model else {}

@@ -116,7 +116,7 @@ def improve(
     from ..training.rounds.learners import learner_of
     from ..training.rounds.plan import Plan
     from ..training.rounds.served import served as served_by
-    from ..training.rounds.sources import source_of
+    from ..training.rounds.sources import one_database, source_of
 
     if annotator == "judge" and judge is None:
         raise SqlbergError("the annotator judge needs a model: name one with --judge")
@@ -124,7 +124,7 @@ def improve(
         raise SqlbergError("--put-in-service is of a running server: name its model with --served")
     folder = output or Path("runs") / "improve" / Path(database).stem
     learner = learner_of(model)
-    seeds = read_preference_file(seed_preferences)
+    seeds = read_preference_file(seed_preferences, one_database(database))
     source = source_of(
         database,
         folder,

@@ -33,7 +33,11 @@ QuestionsOption = Annotated[
 ]
 SeedsOption = Annotated[
     Path | None,
-    typer.Option("--seed-preferences", "-p", help="Preferences of people: JSONL or Parquet."),
+    typer.Option(
+        "--seed-preferences",
+        "-p",
+        help="Preferences of people: JSONL, Parquet, or a store of `sqlberg chat` (.sqlite).",
+    ),
 ]
 AnnotatorOption = Annotated[
     AnnotatorName, typer.Option(case_sensitive=False, help="Who says which answer is better.")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import SqlbergError
 from .console import err, plain_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..training.trainer import Step
 
 SHOWN_BAD_LINES = 5
+STORE = ".sqlite"
+"""Of a store of `sqlberg chat`."""
 
 
 def tell_bad_lines(set_aside: Iterable[tuple[str, BadLine]]) -> None:
@@ -28,24 +31,48 @@ def tell_bad_lines(set_aside: Iterable[tuple[str, BadLine]]) -> None:
         console.print(plain_text(f"{len(told)} lines were set aside in all"))
 
 
-def read_preference_file(file: Path | None) -> tuple[Preference, ...]:
-    """The preferences of a file, its bad lines told. Raises `SqlbergError`."""
+def read_preference_file(file: Path | None, db_id: str | None = None) -> tuple[Preference, ...]:
+    """The preferences of a file, or of a store of what people said (those about one database, if it is
+    named). Its bad lines are told. Raises `SqlbergError`.
+    """
     from ..training.formats import read_preferences
+    from ..training.preferences import Preference
 
     if file is None:
         return ()
+    if file.suffix == STORE:
+        told = [one for one in _said_in(file, db_id) if isinstance(one, Preference)]
+        if not told:
+            raise SqlbergError(
+                f"{file} holds no preference{f' about {db_id}' if db_id else ''}: correct an answer, or "
+                "choose between two readings, on the page of `sqlberg chat`"
+            )
+        return tuple(told)
     read = read_preferences(file)
     tell_bad_lines((file.name, bad) for bad in read.bad)
     return read.rows
 
 
 def read_lesson_file(file: Path) -> tuple[Lesson, ...]:
-    """The preferences or trajectories of a file, its bad lines told. Raises `SqlbergError`."""
+    """The same with trajectories, too."""
     from ..training.formats import read_lessons
 
+    if file.suffix == STORE:
+        return tuple(_said_in(file, None))
     read = read_lessons(file)
     tell_bad_lines((file.name, bad) for bad in read.bad)
     return read.rows
+
+
+def _said_in(file: Path, db_id: str | None) -> list[Lesson]:
+    """What a store teaches, the oldest question first."""
+    from ..training.feedback.lessons import lessons
+    from ..training.feedback.store import Store
+
+    if not file.is_file():
+        raise SqlbergError(f"{file} is not there")
+    store = Store(file)
+    return lessons(store.asked(db_id=db_id)[::-1], store.said())
 
 
 def shown(bar: Any) -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,26 @@ def test_stages_lead_from_questions_to_an_adapter_that_answers(shop: Path, train
     assert (trained.parent.parent / "curves.svg").read_text().startswith("<svg")
     told = done("ask", shop, ASKED[0], "-m", f"embedded+{trained}", "--embedder", "none")
     assert "Chile" in told["sql"]
+
+
+def test_what_people_said_on_the_page_is_trained_on(shop: Path, tmp_path: Path):
+    from sqlberg.models.references import load_chat_model
+    from sqlberg.training.feedback.store import Asked, Said, Store
+    from sqlberg.ui.web.room import Room, named
+
+    store = Store(tmp_path / "feedback.sqlite")
+    nothing = sqlberg("improve", shop, "-p", store.path, "-o", tmp_path / "a")
+    assert (nothing.exit_code, "holds no preference about shop" in " ".join(nothing.stderr.split())) == (
+        1,
+        True,
+    )
+    room = Room(named([str(shop)]), load_chat_model("embedded"), "embedded", store, embedder="none")
+    *_, kept = room.ask("shop", ASKED[0], person="ada", thread="one", cancel=threading.Event())
+    room.close()
+    assert isinstance(kept, Asked)
+    store.say(Said(asked=kept.id, verdict="corrected", better="SELECT name FROM customer"))
+    told = done("train", store.path, "-o", tmp_path / "trained", "--rank", 2)
+    assert (told["pairs"], told["unreadable"]) == (1, 0)
 
 
 def test_options_of_a_cluster_want_its_engine(shop: Path, sampled: Path):

@@ -87,6 +87,11 @@ def source_of(
     return Source(asked, dataset_of(measured, path) if measured else None, opened, tuple(aside))
 
 
+def one_database(place: str) -> str | None:
+    """The db_id of a place that is one database; None for a folder of questions and databases."""
+    return None if _files(place) else Path(place).stem
+
+
 class Opener:
     """Opens databases by their db_id: the one at `place`, or those of the folder. Can be pickled, and
     opens them in another process then. Raises `SqlbergError`.
