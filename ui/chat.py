@@ -79,9 +79,11 @@ def chat(
         raise SqlbergError(
             f"on {host} anybody could ask: give --people or --person-header, or stay on 127.0.0.1"
         )
+    learner = model.partition("+")[0] if model.startswith(("embedded", "transformers:")) else None
     known = read_people(people) if people else People()
     from .web.app import launch
     from .web.room import Room, named
+    from .web.runs import Runs
 
     room = Room(
         named(databases or ["sample"]),
@@ -91,6 +93,7 @@ def chat(
         memory=folder / "conversations",
         policy=read_policy(policy),
         policies=known.policies,
+        managers=known.managers,
         embedder=embedder,
         limits=Limits(seconds=query_timeout, rows=limit_rows),
         options={"candidates": candidates},
@@ -98,7 +101,14 @@ def chat(
     try:
         room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
         _, address = launch(
-            room, host=host, port=port, people=known if people else None, header=person_header, block=False
+            room,
+            runs=Runs(folder / "improve") if learner else None,
+            learner=learner or "",
+            host=host,
+            port=port,
+            people=known if people else None,
+            header=person_header,
+            block=False,
         )
         if as_json:
             print_json({"address": address})

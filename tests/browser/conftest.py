@@ -44,12 +44,13 @@ def address(store: Store, shop: Path, browser: Browser) -> Iterator[str]:
     from sqlberg.models.references import load_chat_model
     from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.room import Room, named
+    from sqlberg.ui.web.runs import Runs
 
     room = Room(named(["sample", str(shop)]), load_chat_model("embedded"), "embedded", store)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page, address = launch(room, port=port, block=False)
+    page, address = launch(room, runs=Runs(store.path.parent / "improve"), port=port, block=False)
     yield address
     page.close()
     room.close()

@@ -77,6 +77,13 @@ def test_each_reads_what_their_policy_lets_them(shop: Path, file: Path, tmp_path
     assert [(one.person, one.outcome == "ran") for one in store.logged()] == [("cy", False), ("ada", True)]
 
 
+def test_those_manage_who_are_said_to(file: Path):
+    assert read_people(file).managers == frozenset()
+    file.write_text(file.read_text() + "[cy]\nmanages = true\n")
+    add_person(file, "cy", "new")
+    assert read_people(file).managers == {"cy"}
+
+
 def test_a_page_for_other_machines_needs_people(tmp_path: Path):
     told = CliRunner().invoke(app, ["chat", "--host", "0.0.0.0", "--folder", str(tmp_path)])
     assert told.exit_code == 1

@@ -15,8 +15,10 @@ import fastapi
 import gradio as gr
 
 from .ask_page import AskPage
+from .improve_page import ImprovePage
 from .people import People
 from .room import Room
+from .runs import Runs
 
 CSS = """
 .facts, .good, .bad { margin: 0.2rem 0; font-size: 0.95rem; }
@@ -34,12 +36,19 @@ SYSTEM_FONTS = ("system-ui", "sans-serif")
 MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
 
 
-def page(room: Room) -> gr.Blocks:
-    """All tabs over one room."""
+def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
+    """All tabs over one room. runs, learner: of the page that improves, without which there is none."""
     with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True) as blocks:
         gr.Markdown("# sqlberg", elem_id="title")
-        with gr.Tabs(), gr.Tab("Ask", id="ask"):
-            asking = AskPage(room)
+        with gr.Tabs():
+            with gr.Tab("Ask", id="ask"):
+                asking = AskPage(room)
+            if runs is not None:
+                with gr.Tab("Improve", id="improve"):
+                    improving = ImprovePage(room, runs, learner)
+                blocks.load(
+                    improving.opened, [], improving.at_first, api_visibility="private", show_progress="hidden"
+                )
         blocks.load(asking.opened, [], asking.at_first, api_visibility="private", show_progress="hidden")
         blocks.unload(asking.leave)
     return blocks
@@ -54,6 +63,8 @@ def theme() -> Any:
 def launch(
     room: Room,
     *,
+    runs: Runs | None = None,
+    learner: str = "embedded",
     host: str = "127.0.0.1",
     port: int = 7860,
     people: People | None = None,
@@ -63,7 +74,7 @@ def launch(
     """Give the page out; returns it with its address. people: who may come in; header: in which a reverse
     proxy names who does, instead. block: until Ctrl-C.
     """
-    blocks = page(room)
+    blocks = page(room, runs, learner)
     blocks.queue(max_size=512, default_concurrency_limit=32)
     _, address, _ = blocks.launch(
         server_name=host,

@@ -3,6 +3,7 @@
     [ada]
     password = "scrypt$..."          # written by `sqlberg chat --add-person ada --people people.toml`
     policy = "analysts.toml"         # an access policy, found from the file's own folder; without: all
+    manages = true                   # may start improvements and choose what answers
 
 Passwords are kept as salted scrypt hashes. A reverse proxy that has checked people already names them in a
 header instead (`--person-header`); who is not named in the file then reads by the server's own policy.
@@ -38,6 +39,7 @@ class Person(BaseModel):
 
     password: str = ""
     policy: str = ""
+    manages: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class People:
 
     by_name: Mapping[str, Person] = field(default_factory=dict)
     policies: Mapping[str, AccessPolicy] = field(default_factory=dict)
+
+    @property
+    def managers(self) -> frozenset[str] | None:
+        """Those who manage; None where nobody is named: then everybody does."""
+        return frozenset(n for n, p in self.by_name.items() if p.manages) if self.by_name else None
 
     def know(self, name: str, password: str) -> bool:
         """Whether it is them. As slow for a name that nobody has."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...agents.answer import Answer
     from ...agents.events import Event
     from ...agents.sql_agent import SqlAgent
+    from ...tools.database import Database
     from ...tools.policy import AccessPolicy
 
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class Room:
     """databases: references by the name that people see. model: answers everywhere; model_name: how it is
     kept. options: further ones of `SqlAgent`. limits: of each query. policy: what people read; policies: what
-    those do, by name, who have one of their own.
+    those do, by name, who have one of their own. managers: who may change what answers; None: everybody.
     """
 
     databases: Mapping[str, str]
@@ -43,7 +44,9 @@ class Room:
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, Any] = field(default_factory=dict)
     policies: Mapping[str, AccessPolicy] = field(default_factory=dict)
+    managers: frozenset[str] | None = None
     _agents: dict[tuple[str, str], SqlAgent] = field(default_factory=dict)
+    _open: dict[tuple[str, str], Database] = field(default_factory=dict)
     _examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,24 +58,52 @@ class Room:
         """The agent of a database, for those who may read what this person may. Raises `SqlbergError` for a
         name that is not offered here.
         """
-        from ...agents.opening import open_database
         from ...agents.sql_agent import SqlAgent
 
-        policy = self.policies.get(person, self.policy)
-        # A policy of one's own has a memory of its own: conversations hold what was read.
-        key = (name, person if person in self.policies else "")
+        key = self._key(name, person)
         with self._lock:
             if key not in self._agents:
-                if name not in self.databases:
-                    raise SqlbergError(f"there is no database {name!r} here")
-                database = open_database(
-                    self.databases[name], policy=policy, limits=self.limits, embedder=self.embedder
-                )
+                # Conversations hold what was read: a policy of one's own has a memory of its own.
                 memory = (
                     None if self.memory is None else self.memory / f"{'-'.join(filter(None, key))}.sqlite"
                 )
+                database = self._database(key)
                 self._agents[key] = SqlAgent(database, self.model, memory=memory, **self.options)
             return self._agents[key]
+
+    def use(self, model_name: str) -> None:
+        """Answer with another model from the next question on; those in work end with the one they have.
+        Raises `SqlbergError`, and then nothing changes.
+        """
+        from ...models.references import load_chat_model
+
+        model = load_chat_model(model_name)
+        with self._lock:
+            self.model, self.model_name = model, model_name
+            self._agents.clear()
+
+    def managed_by(self, person: str) -> bool:
+        """Whether this person may start improvements and change what answers."""
+        return self.managers is None or person in self.managers
+
+    def _key(self, name: str, person: str) -> tuple[str, str]:
+        return name, person if person in self.policies else ""
+
+    def _database(self, key: tuple[str, str]) -> Database:
+        """Opened once. The lock is held."""
+        from ...agents.opening import open_database
+
+        name, person = key
+        if key not in self._open:
+            if name not in self.databases:
+                raise SqlbergError(f"there is no database {name!r} here")
+            self._open[key] = open_database(
+                self.databases[name],
+                policy=self.policies.get(person, self.policy),
+                limits=self.limits,
+                embedder=self.embedder,
+            )
+        return self._open[key]
 
     def ask(
         self, name: str, question: str, *, person: str, thread: str, cancel: threading.Event
@@ -121,7 +152,7 @@ class Room:
         """Questions that the schema and the values of a database suggest, the same each time."""
         from ...training.synthesis.generator import synthesize
 
-        key = (name, person if person in self.policies else "")
+        key = self._key(name, person)
         if key not in self._examples:
             made = [one.question for one in synthesize(self.agent(name, person).database, 40 * count, 7)]
             plain = [text for text in made if text[0].isupper() and text.endswith("?") and len(text) < 70]
@@ -132,8 +163,10 @@ class Room:
         with self._lock:
             for agent in self._agents.values():
                 agent.close()
-                agent.database.close()
+            for database in self._open.values():
+                database.close()
             self._agents.clear()
+            self._open.clear()
 
     def _log(
         self, person: str, name: str, event: str, question: str, sql: str, rows: int, outcome: str

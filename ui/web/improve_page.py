@@ -1,0 +1,267 @@
+"""Improve: start a run, watch it, stop it and go on, compare its adapters, answer with one, go back."""
+
+from __future__ import annotations
+
+from html import escape as html
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ...errors import SqlbergError
+from ...models.in_use import put_to_use, roll_back
+from ...training.curves import curves
+from .answer_panel import Updates
+from .looked_at import frame, told
+from .room import Room, person_of
+from .runs import Runs, Seen
+
+EVERY = 2.0
+"""Seconds between looks at a run."""
+METHODS = ["ssapo", "dpo", "spa", "epa", "ipo"]
+ANNOTATORS = ["combined", "execution", "implicit"]
+
+
+class ImprovePage:
+    """Its components, built inside a `gr.Blocks`. learner: the model that is improved here, as `--model`
+    names it. Whoever comes may watch; those who manage the room start, stop and choose.
+    """
+
+    def __init__(self, room: Room, runs: Runs, learner: str) -> None:
+        self.room, self.runs, self.learner = room, runs, learner
+        self.timer = gr.Timer(EVERY)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=260):
+                self._build_start()
+            with gr.Column(scale=4, min_width=320):
+                self._build_watch()
+        self._wire()
+
+    def _build_start(self) -> None:
+        room = self.room
+        self.name = gr.Textbox(label="Name of a new run", value="first", elem_id="run-name")
+        self.database = gr.Dropdown(room.names, value=room.names[0], label="Database", elem_id="run-database")
+        self.questions = gr.File(
+            label="Questions to learn from (JSONL; without, some are made up)", file_types=[".jsonl"],
+            elem_id="run-questions",
+        )  # fmt: skip
+        self.held_out = gr.File(
+            label="Questions with SQL that decide (JSONL)", file_types=[".jsonl"], elem_id="run-held-out"
+        )
+        self.said = gr.Checkbox(True, label="Begin with what people said here", elem_id="run-said")
+        with gr.Accordion("How it learns", open=False, elem_id="run-how"):
+            self.method = gr.Dropdown(METHODS, value=METHODS[0], label="Objective", elem_id="run-method")
+            self.annotator = gr.Dropdown(ANNOTATORS, value=ANNOTATORS[0], label="Annotator")
+            self.rounds = gr.Slider(1, 6, value=2, step=1, label="Rounds", elem_id="run-rounds")
+            self.made_up = gr.Slider(20, 1000, value=100, step=10, label="Questions to make up")
+        self.start = gr.Button("Start", variant="primary", elem_id="run-start")
+        self.note = gr.HTML(elem_id="run-note")
+
+    def _build_watch(self) -> None:
+        with gr.Row(equal_height=True):
+            self.run = gr.Dropdown([], label="Run", elem_id="run", scale=3)
+            self.go_on = gr.Button("Go on", elem_id="run-go-on", min_width=90)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="run-stop", min_width=90)
+        self.state = gr.HTML(elem_id="run-state")
+        self.curves = gr.HTML(elem_id="run-curves")
+        self.table = gr.Dataframe(interactive=False, label="Rounds", elem_id="run-rounds-table", wrap=True)
+        with gr.Row(equal_height=True):
+            self.adapter = gr.Dropdown([], label="Adapter", elem_id="run-adapter", scale=3)
+            self.use = gr.Button("Answer with it", elem_id="run-use", min_width=120)
+            self.back = gr.Button("Go back", elem_id="run-back", min_width=90)
+        with gr.Accordion("Compare on held-out questions", open=False):
+            with gr.Row(equal_height=True):
+                self.before = gr.Dropdown([], label="Of", elem_id="run-before")
+                self.after = gr.Dropdown([], label="And", elem_id="run-after")
+                self.compare = gr.Button("Compare", elem_id="run-compare", min_width=90)
+            self.changed = gr.Dataframe(interactive=False, label="Answered differently", wrap=True)
+
+    @property
+    def at_first(self) -> list[Any]:
+        return [self.run, *self._watched]
+
+    @property
+    def _watched(self) -> list[Any]:
+        return [
+            self.state, self.curves, self.table, self.adapter, self.before, self.after, self.go_on, self.stop
+        ]  # fmt: skip
+
+    def _wire(self) -> None:
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        given = [
+            self.name, self.database, self.questions, self.held_out, self.said, self.method, self.annotator,
+            self.rounds, self.made_up,
+        ]  # fmt: skip
+        self.start.click(self._start, given, [self.note, *self.at_first], **quiet)
+        self.run.input(self._look, [self.run], self._watched, **quiet)
+        self.timer.tick(self._look, [self.run], self._watched, **quiet)
+        for button, act in ((self.go_on, self.runs.go_on), (self.stop, self.runs.stop)):
+            button.click(self._acting(act), [self.run], [self.note, *self._watched], **quiet)
+        self.use.click(self._use, [self.run, self.adapter], [self.note, self.state], **quiet)
+        self.back.click(self._back, [self.run], [self.note, self.state], **quiet)
+        self.compare.click(
+            self._compare, [self.run, self.before, self.after], [self.changed, self.note], **quiet
+        )
+
+    def opened(self) -> Updates:
+        """What a new session sees: the newest run."""
+        names = self.runs.names()
+        return self._chosen(names[0] if names else None)
+
+    def _chosen(self, name: str | None) -> Updates:
+        return {self.run: gr.update(choices=self.runs.names(), value=name)} | self._look(name)
+
+    def _start(
+        self,
+        name: str,
+        database: str,
+        questions: str | None,
+        held_out: str | None,
+        said: bool,
+        method: str,
+        annotator: str,
+        rounds: int,
+        made_up: int,
+        request: gr.Request,
+    ) -> Updates:
+        if refused := self._refused(request):
+            return refused
+        options = ["--model", self.learner, "--method", method, "--annotator", annotator]
+        options += ["--rounds", str(rounds), "--made-up", str(made_up), "--embedder", self.room.embedder]
+        for option, file in (("--questions", questions), ("--held-out", held_out)):
+            options += [option, str(self._kept(name, file))] if file else []
+        if said and self.room.store.said():
+            options += ["--seed-preferences", str(self.room.store.path)]
+        try:
+            self.runs.begin(name, self.room.databases[database], options)
+        except (SqlbergError, KeyError) as error:
+            return {self.note: told(str(error), good=False)}
+        return {self.note: told("It works, and goes on if you close the page.")} | self._chosen(name)
+
+    def _refused(self, request: gr.Request) -> Updates:
+        """What is told to those who may not; nothing to those who may."""
+        if self.room.managed_by(person_of(request)):
+            return {}
+        return {self.note: told("Only those who manage this server may do that.", good=False)}
+
+    def _kept(self, name: str, file: str) -> Path:
+        """An uploaded file, where it lasts as long as the run."""
+        place = self.runs.folder / "given" / f"{abs(hash((name, file)))}-{Path(file).name}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(Path(file).read_bytes())
+        return place
+
+    def _acting(self, act: Any) -> Any:
+        def acted(name: str | None, request: gr.Request) -> Updates:
+            if refused := self._refused(request):
+                return refused
+            if name is None:
+                return {self.note: told("Choose a run first.", good=False)}
+            try:
+                act(name)
+            except SqlbergError as error:
+                return {self.note: told(str(error), good=False)}
+            return {self.note: ""} | self._look(name)
+
+        return acted
+
+    def _look(self, name: str | None) -> Updates:
+        if name is None:
+            return {self.state: '<p class="facts">No run yet: start one.</p>'}
+        try:
+            seen = self.runs.seen(name)
+            adapters = self.runs.adapters(name)
+            measured = self.runs.measured(name)
+        except SqlbergError as error:
+            return {self.state: told(str(error), good=False)}
+        return {
+            self.state: _state(seen, self.room.model_name),
+            self.curves: curves(seen.log) if seen.log and find_spec("matplotlib") else "",
+            self.table: _rounds(seen),
+            self.adapter: gr.update(choices=[(_named(path), path) for path in adapters]),
+            self.before: gr.update(choices=measured),
+            self.after: gr.update(choices=measured),
+            self.go_on: gr.update(interactive=not seen.running),
+            self.stop: gr.update(interactive=seen.running),
+        }
+
+    def _use(self, name: str | None, adapter: str | None, request: gr.Request) -> Updates:
+        if refused := self._refused(request):
+            return refused
+        if name is None or adapter not in self.runs.adapters(name):
+            return {self.note: told("Choose a run and one of its adapters first.", good=False)}
+        try:
+            put_to_use(self.runs.place(name), Path(adapter))
+            self.room.use(f"{self.learner}+{self.runs.place(name)}")
+        except SqlbergError as error:
+            return {self.note: told(str(error), good=False)}
+        return {self.note: told(f"{_named(adapter)} answers from the next question on.")} | self._again(name)
+
+    def _back(self, name: str | None, request: gr.Request) -> Updates:
+        if refused := self._refused(request):
+            return refused
+        if name is None:
+            return {self.note: told("Choose a run first.", good=False)}
+        try:
+            before = roll_back(self.runs.place(name))
+            self.room.use(f"{self.learner}+{self.runs.place(name)}" if before else self.learner)
+        except SqlbergError as error:
+            return {self.note: told(str(error), good=False)}
+        what = _named(str(before)) if before else "the model without an adapter"
+        return {self.note: told(f"Again {what} answers.")} | self._again(name)
+
+    def _again(self, name: str) -> Updates:
+        return {self.state: _state(self.runs.seen(name), self.room.model_name)}
+
+    def _compare(self, name: str | None, before: str | None, after: str | None) -> Updates:
+        if name is None or before is None or after is None:
+            return {self.note: told("Choose a run and two of its adapters first.", good=False)}
+        try:
+            rows = self.runs.changed(name, before, after)
+        except SqlbergError as error:
+            return {self.note: told(str(error), good=False)}
+        heads = ["question", "change", before, after]
+        return {self.changed: frame(heads, [[row[head] for head in heads] for row in rows]), self.note: ""}
+
+
+def _named(adapter: str) -> str:
+    """`round-2`, of `.../round-2/train/adapter`."""
+    return Path(adapter).parent.parent.name
+
+
+def _state(seen: Seen, model: str) -> str:
+    doing = "working" if seen.running else "not working"
+    used = _named(seen.adapter) if seen.adapter else "the model as it was"
+    lines = html("\n".join(seen.lines))
+    return (
+        f'<p class="facts"><strong>{html(seen.name)}</strong> is {doing} · in use in it: {html(used)} · '
+        f"answering here: {html(model)}</p><pre>{lines}</pre>"
+    )
+
+
+def _rounds(seen: Seen) -> dict[str, Any]:
+    heads = [
+        "round",
+        "questions",
+        "preferred",
+        "true, %",
+        "pairs",
+        "moved, %",
+        "before",
+        "after",
+        "kept",
+        "why",
+    ]
+    rows = []
+    for one in seen.rounds:
+        measured = one.get("measured") or {}
+        true = round(100 * one["true"] / one["told_apart"], 1) if one.get("told_apart") else None
+        rows.append(
+            [
+                one["number"], one["questions"], one["verdicts"].get("preferred", 0), true, one["pairs"],
+                round(100 * one.get("moved", 0.0), 1), measured.get("before"), measured.get("after"),
+                "yes" if one.get("kept") else "no", one.get("reason", ""),
+            ]
+        )  # fmt: skip
+    return frame(heads, rows)
