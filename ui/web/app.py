@@ -16,6 +16,8 @@ import gradio as gr
 
 from .ask_page import AskPage
 from .improve_page import ImprovePage
+from .label_page import KEYS, LabelPage
+from .labelling import Labelling
 from .people import People
 from .room import Room
 from .runs import Runs
@@ -26,7 +28,11 @@ CSS = """
 .bad { color: var(--color-red-600, #dc2626); }
 .dark .good { color: #4ade80; }
 .dark .bad { color: #f87171; }
-#plot .altair, #plot .altair > div, #plot .vega-embed { width: 100%; }
+#run-curves svg { max-width: 100%; height: auto; }
+#run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
+#plot .altair, #run-curves svg { max-width: 100%; height: auto; }
+#run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
+#plot .altair > div, #plot .vega-embed { width: 100%; }
 meter { width: 5rem; vertical-align: middle; }
 #sql .cm-scroller { min-height: 4rem !important; }
 @media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
@@ -44,6 +50,8 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
             with gr.Tab("Ask", id="ask"):
                 asking = AskPage(room)
             if runs is not None:
+                with gr.Tab("Label", id="label"):
+                    LabelPage(Labelling(room, runs.folder.parent / "views"))
                 with gr.Tab("Improve", id="improve"):
                     improving = ImprovePage(room, runs, learner)
                 blocks.load(
@@ -88,6 +96,7 @@ def launch(
         show_error=False,
         theme=theme(),
         css=CSS,
+        head=KEYS,
         footer_links=[],
         ssr_mode=False,
         enable_monitoring=False,
