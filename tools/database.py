@@ -21,6 +21,7 @@ from .cache import cache_root, folder_for
 from .engines import Engine
 from .errors import DatabaseOpenError
 from .limits import Limits, Result
+from .notes import Notes
 from .policy import AccessPolicy
 from .references import find_engine
 from .sandbox import Sandbox
@@ -68,7 +69,10 @@ def open_database(
 
 
 class Database:
-    """An open database. Thread-safe; `close` it (or use `with`) to end its processes at once."""
+    """An open database. Thread-safe; `close` it (or use `with`) to end its processes at once.
+
+    notes: what people know of it; set it, and catalog and searches go by it from then on.
+    """
 
     def __init__(
         self,
@@ -91,7 +95,9 @@ class Database:
         self.progress = progress
         self._engine = engine
         self._cache_root = cache_root(cache_dir)
+        self.notes = Notes()
         self._catalog = _Kept(self._build_catalog)
+        self._known = _Kept(self._build_known)
         self._columns = _Kept(self._build_columns)
         self._values = _Kept(self._build_values)
         self._checked: OrderedDict[tuple[str, str], Guarded] = OrderedDict()
@@ -117,13 +123,15 @@ class Database:
 
     @property
     def catalog(self) -> Catalog:
-        """What the policy lets the caller see; built on first use, kept on disk, renewed after a change."""
-        return self._catalog.of(self.fingerprint)
+        """What the policy lets the caller see, as people know it; built on first use, kept on disk, renewed
+        after a change of the database or of the notes.
+        """
+        return self._known.of(self._version)
 
     @property
     def columns(self) -> ColumnIndex:
         """Search over the catalog's columns; built on first use."""
-        return self._columns.of(self.fingerprint)
+        return self._columns.of(self._version)
 
     @property
     def values(self) -> ValueIndex:
@@ -207,10 +215,19 @@ class Database:
             save_catalog(path, catalog)
         return catalog
 
-    def _build_columns(self, fingerprint: str) -> ColumnIndex:
+    @property
+    def _version(self) -> str:
+        """Of the database, its policy and its notes."""
+        return f"{self.fingerprint} {self.notes.digest}"
+
+    def _build_known(self, version: str) -> Catalog:
+        """The catalog with the notes of people."""
+        return self.notes.applied(self._catalog.of(version.split()[0]))
+
+    def _build_columns(self, version: str) -> ColumnIndex:
         from .columns import ColumnIndex
 
-        catalog = self._catalog.of(fingerprint)
+        catalog = self._known.of(version)
         with _progress_bar(f"Embedding the names of {self.name}", shown=self.progress) as report:
             return ColumnIndex(catalog, self.embedder, cache_dir=self._cache_root, progress=report)
 

@@ -6,7 +6,7 @@ reads this and never the database's own system tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -86,7 +86,8 @@ class Catalog:
     """All that the caller may see of one database.
 
     dialect: sqlglot's name of the SQL dialect ("duckdb", "sqlite", "postgres", ...).
-    fingerprint: changes whenever the database's content, or the policy, changes.
+    fingerprint: changes whenever the database's content, or the policy, changes. terms: words of the house
+    and what they mean (`notes.py`).
     """
 
     name: str
@@ -94,6 +95,7 @@ class Catalog:
     tables: tuple[Table, ...]
     joins: tuple[Join, ...] = ()
     fingerprint: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Table]:

@@ -26,6 +26,7 @@ from .cells import identifier, neutralise, qualified, shorten
 from .errors import SqlbergError
 from .limits import Limits, Result
 from .names import UnknownName, find_columns, find_place, find_table
+from .notes import terms_in
 from .observations import fit, render_columns, render_error, render_paths, render_result, render_values
 from .paths import join_paths
 from .schema import Catalog, Table
@@ -60,11 +61,14 @@ def make_tools(
         asked, notes = _capped(queries, "queries")
         within = _restriction(catalog, tables, notes)
         names = None if within is None else [table.name for table in within]
-        answers = [
-            (query, [hit.column for hit in database.columns.search(query, tables=names, top_k=top_k)])
-            for query in asked
-        ]
-        return fit(render_columns(catalog, answers), notes)
+        answers = []
+        for query in asked:
+            terms = terms_in(query, catalog)
+            meant = " ".join([query, *terms.values()])
+            hits = database.columns.search(meant, tables=names, top_k=top_k)
+            answers.append((query, [hit.column for hit in hits]))
+            notes += [f'("{term}" means here: {neutralise(meaning)})' for term, meaning in terms.items()]
+        return fit(render_columns(catalog, answers), list(dict.fromkeys(notes)))
 
     def search_value(
         values: list[str], tables: list[str] | None = None, columns: list[str] | None = None, top_k: int = 5

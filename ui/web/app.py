@@ -34,7 +34,8 @@ CSS = """
 #run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
 #plot .altair > div, #plot .vega-embed { width: 100%; }
 meter { width: 5rem; vertical-align: middle; }
-#sql .cm-scroller { min-height: 4rem !important; }
+.cm-scroller { min-height: 3.5rem !important; }
+progress, meter { accent-color: #0d9488; }
 @media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
 footer { display: none !important; }
 """
