@@ -4,9 +4,9 @@
     database.notes = notes                      # tools, prompts and searches go by them from now on
 
 A description stands where a column's or table's comment does, so the column search finds by it and models
-read it. A term (`active customer`) is explained wherever a search speaks of it, and the search looks for what it
-means as well. An inferred join that a person confirms counts as sure, one that is rejected is gone. Declared
-keys are the database's own and stay.
+read it. A term (`active customer`) is explained wherever a search speaks of it, and the search looks for what
+it means as well. An inferred join that a person confirms counts as sure, one that is rejected is gone.
+Declared keys are the database's own and stay.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _WORD = re.compile(r"\w+")
 
 
 class Notes(BaseModel):
-    """tables: descriptions by name; columns: by "table.column"; terms: what a word of the house means, in words
-    or SQL; confirmed, rejected: inferred joins, as `join_text` writes them. Case does not matter.
+    """tables: descriptions by name; columns: by "table.column"; terms: what words of the house mean, told in
+    words or SQL; confirmed, rejected: inferred joins, as `join_text` writes them. Case does not matter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -91,6 +91,7 @@ def chat(
         model,
         Store(folder / "feedback.sqlite"),
         memory=folder / "conversations",
+        notes=folder / "notes",
         policy=read_policy(policy),
         policies=known.policies,
         managers=known.managers,

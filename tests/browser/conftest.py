@@ -46,7 +46,8 @@ def address(store: Store, shop: Path, browser: Browser) -> Iterator[str]:
     from sqlberg.ui.web.room import Room, named
     from sqlberg.ui.web.runs import Runs
 
-    room = Room(named(["sample", str(shop)]), load_chat_model("embedded"), "embedded", store)
+    notes = store.path.parent / "notes"
+    room = Room(named(["sample", str(shop)]), load_chat_model("embedded"), "embedded", store, notes=notes)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -25,7 +25,7 @@ from sqlberg.training.rounds.annotations import annotate_all
 from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candidates
 from sqlberg.training.rounds.sources import Opener
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 ray = pytest.importorskip("ray", reason="working on a cluster needs the ray extra")
 
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")

@@ -18,6 +18,7 @@ from .ask_page import AskPage
 from .improve_page import ImprovePage
 from .label_page import KEYS, LabelPage
 from .labelling import Labelling
+from .look_page import LookPage
 from .people import People
 from .room import Room
 from .runs import Runs
@@ -28,9 +29,11 @@ CSS = """
 .bad { color: var(--color-red-600, #dc2626); }
 .dark .good { color: #4ade80; }
 .dark .bad { color: #f87171; }
-#run-curves svg { max-width: 100%; height: auto; }
+#look-picture { overflow-x: auto; }
+#run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
 #run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
-#plot .altair, #run-curves svg { max-width: 100%; height: auto; }
+#plot .altair, #look-picture { overflow-x: auto; }
+#run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
 #run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
 #plot .altair > div, #plot .vega-embed { width: 100%; }
 meter { width: 5rem; vertical-align: middle; }
@@ -50,6 +53,8 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
         with gr.Tabs():
             with gr.Tab("Ask", id="ask"):
                 asking = AskPage(room)
+            with gr.Tab("Look around", id="look"):
+                looking = LookPage(room)
             if runs is not None:
                 with gr.Tab("Label", id="label"):
                     LabelPage(Labelling(room, runs.folder.parent / "views"))
@@ -59,6 +64,7 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
                     improving.opened, [], improving.at_first, api_visibility="private", show_progress="hidden"
                 )
         blocks.load(asking.opened, [], asking.at_first, api_visibility="private", show_progress="hidden")
+        blocks.load(looking.opened, [], looking.parts, api_visibility="private", show_progress="hidden")
         blocks.unload(asking.leave)
     return blocks
 

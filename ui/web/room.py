@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SqlbergError
 from ...tools.limits import Limits, Result
+from ...tools.notes import Notes, read_notes, write_notes
 from ...training.feedback.store import Asked, Logged, Store
 from ...training.formats import chat_messages
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class Room:
     """databases: references by the name that people see. model: answers everywhere; model_name: how it is
     kept. options: further ones of `SqlAgent`. limits: of each query. policy: what people read; policies: what
-    those do, by name, who have one of their own. managers: who may change what answers; None: everybody.
+    those do, by name, who have one of their own. memory, notes: folders of conversations and of what people
+    know of the databases. managers: who may change what answers; None: everybody.
     """
 
     databases: Mapping[str, str]
@@ -39,6 +41,7 @@ class Room:
     model_name: str
     store: Store
     memory: Path | None = None
+    notes: Path | None = None
     policy: AccessPolicy | None = None
     embedder: str = "embedded"
     limits: Limits = field(default_factory=Limits)
@@ -82,6 +85,26 @@ class Room:
             self.model, self.model_name = model, model_name
             self._agents.clear()
 
+    def notes_of(self, name: str) -> Notes:
+        """What people know of a database. Raises `SqlbergError`."""
+        return read_notes(self.notes / f"{name}.json") if self.notes else Notes()
+
+    def note(self, name: str, notes: Notes) -> None:
+        """Keep what people know of a database: the next question goes by it. Raises `SqlbergError`."""
+        if self.notes is None or name not in self.databases:
+            raise SqlbergError("this page keeps no notes")
+        write_notes(self.notes / f"{name}.json", notes)
+        with self._lock:
+            for (opened, _), database in self._open.items():
+                if opened == name:
+                    database.notes = notes
+            # Instructions of an agent hold what was known as it was made.
+            self._agents = {key: agent for key, agent in self._agents.items() if key[0] != name}
+
+    def database(self, name: str, person: str = "") -> Database:
+        """A database as this person may read it. Raises `SqlbergError`."""
+        return self.agent(name, person).database
+
     def managed_by(self, person: str) -> bool:
         """Whether this person may start improvements and change what answers."""
         return self.managers is None or person in self.managers
@@ -103,6 +126,7 @@ class Room:
                 limits=self.limits,
                 embedder=self.embedder,
             )
+            self._open[key].notes = self.notes_of(name)
         return self._open[key]
 
     def ask(
