@@ -140,7 +140,10 @@ class _Workers(Generic[Item, Row]):
 
     def do(self, item: Item, database: Callable[[], Any], stop: threading.Event) -> Row:
         """Done by any worker; by another one where it dies."""
-        from ray.exceptions import RayActorError, RayTaskError
+        from ray.exceptions import (  # pyright: ignore[reportMissingImports]
+            RayActorError,
+            RayTaskError,
+        )
 
         database()  # so that the workers are told when its last item is done
         for _ in range(DEATHS):
@@ -212,7 +215,7 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
     # Ray tells its makers of its use, unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise SqlbergError("working on a cluster needs Ray: pip install 'sqlberg[ray]'") from None
     if ray.is_initialized():
