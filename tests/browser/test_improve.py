@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlberg.training.feedback.store import Said, Store
 
 pytest.importorskip("peft", reason="training needs the train extra")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
-def test_a_run_is_started_and_watched_and_its_adapter_answers(visit: Any) -> None:
+def test_a_run_is_started_and_watched_and_its_adapter_answers(visit: Any, store: Store) -> None:
     page = visit.page
+    visit.ask("How many customers are there?")  # over the sample database: it says nothing of the shop
+    store.say(Said(asked=store.asked(db_id="sample")[0].id, verdict="corrected", better="SELECT 1"))
     page.click("role=tab[name='Improve']")
     page.fill("#run-name textarea, #run-name input", "browser test")
     page.click("#run-database input")

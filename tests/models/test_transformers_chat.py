@@ -332,7 +332,7 @@ def test_the_weights_are_bfloat16_unless_told_otherwise(random_model: Path) -> N
     ],
 )
 def test_an_impossible_dtype_or_device_is_refused(
-    random_model: Path, options: dict[str, str], message: str
+    random_model: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UnsupportedOption, match=message):
         load_network(str(random_model), **options)

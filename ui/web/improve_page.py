@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape as html
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,10 @@ import gradio as gr
 from ...errors import SqlbergError
 from ...models.in_use import put_to_use, roll_back
 from ...training.curves import curves
+from ...training.feedback.lessons import lessons
+from ...training.formats import write_preferences
+from ...training.preferences import Preference
+from ...training.rounds.sources import one_database
 from .answer_panel import Updates
 from .looked_at import frame, told
 from .room import Room, person_of
@@ -131,8 +136,9 @@ class ImprovePage:
         options += ["--rounds", str(rounds), "--made-up", str(made_up), "--embedder", self.room.embedder]
         for option, file in (("--questions", questions), ("--held-out", held_out)):
             options += [option, str(self._kept(name, file))] if file else []
-        if said and self.room.store.said():
-            options += ["--seed-preferences", str(self.room.store.path)]
+        if said and (seeds := self._seeds(database)):
+            file = write_preferences(self._given(f"{name}-{database}-said.jsonl"), seeds)
+            options += ["--seed-preferences", str(file)]
         try:
             self.runs.begin(name, self.room.databases[database], options)
         except (SqlbergError, KeyError) as error:
@@ -145,11 +151,23 @@ class ImprovePage:
             return {}
         return {self.note: told("Only those who manage this server may do that.", good=False)}
 
+    def _seeds(self, database: str) -> list[Preference]:
+        """What people said about a database, as far as it tells a better answer from a worse."""
+        store = self.room.store
+        found = lessons(store.asked(db_id=database)[::-1], store.said())
+        db_id = one_database(self.room.databases[database]) or database
+        return [one.model_copy(update={"db_id": db_id}) for one in found if isinstance(one, Preference)]
+
     def _kept(self, name: str, file: str) -> Path:
         """An uploaded file, where it lasts as long as the run."""
-        place = self.runs.folder / "given" / f"{abs(hash((name, file)))}-{Path(file).name}"
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place = self._given(f"{name}-{Path(file).name}")
         place.write_bytes(Path(file).read_bytes())
+        return place
+
+    def _given(self, name: str) -> Path:
+        """Where a file that a run is given lies."""
+        place = self.runs.folder / "given" / re.sub(r"[^\w.-]", "_", name)
+        place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
     def _acting(self, act: Any) -> Any:
