@@ -15,11 +15,10 @@ from ...errors import SqlbergError
 from ...tools.limits import Result
 from .charts import MARKS, Chart, fitting, kinds, spec
 from .downloads import FORMATS
-from .looked_at import LookedAt, datatypes, facts, frame, told
+from .looked_at import LookedAt, Updates, datatypes, facts, frame, told
 from .room import Room, person_of
 
 NO_CHART = "none"
-Updates = dict[Any, Any]
 
 
 class AnswerPanel:

@@ -11,9 +11,9 @@ import gradio as gr
 
 from ...errors import SqlbergError
 from ...training.feedback.store import Asked
-from .answer_panel import AnswerPanel, Updates
+from .answer_panel import AnswerPanel
 from .cards import Cards, Message, asked, failed, kept_answer
-from .looked_at import LookedAt
+from .looked_at import LookedAt, Updates
 from .room import Room, person_of
 from .teaching import Teaching
 

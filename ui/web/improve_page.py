@@ -17,8 +17,7 @@ from ...training.feedback.lessons import lessons
 from ...training.formats import write_preferences
 from ...training.preferences import Preference
 from ...training.rounds.sources import one_database
-from .answer_panel import Updates
-from .looked_at import frame, told
+from .looked_at import Updates, frame, told
 from .room import Room, person_of
 from .runs import Runs, Seen
 

@@ -11,9 +11,8 @@ import gradio as gr
 from ...errors import SqlbergError
 from ...training.evaluation.dataset import Question
 from ...training.feedback.store import Said
-from .answer_panel import Updates
 from .labelling import SELECTOR_NAMES, Labelling, Task, shown
-from .looked_at import frame, told
+from .looked_at import Updates, frame, told
 from .room import person_of
 
 KEYS = """<script>

@@ -10,9 +10,8 @@ from ...errors import SqlbergError
 from ...tools.cells import plain
 from ...tools.notes import Notes, join_text
 from ...tools.schema import Catalog, Column
-from .answer_panel import Updates
 from .er_picture import er_picture
-from .looked_at import frame, told
+from .looked_at import Updates, frame, told
 from .room import Room, person_of
 
 FAILURES = 50

@@ -12,6 +12,8 @@ from ...tools.limits import Result
 from ...training.feedback.store import Asked
 from .charts import Chart, first_chart, told_rows
 
+Updates = dict[Any, Any]
+"""What changes on a page: components with their new values."""
 TABLE_ROWS = 1_000
 
 

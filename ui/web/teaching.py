@@ -8,8 +8,8 @@ import gradio as gr
 
 from ...errors import SqlbergError
 from ...training.feedback.store import Said, Verdict
-from .answer_panel import AnswerPanel, Updates
-from .looked_at import LookedAt, told
+from .answer_panel import AnswerPanel
+from .looked_at import LookedAt, Updates, told
 from .room import Room, person_of
 
 THANKS = "Kept. The model will learn from it."
