@@ -71,10 +71,22 @@ def test_a_conversation_is_found_again_and_another_begun(visit: Any) -> None:
     page.click("#new-conversation")
     page.wait_for_selector("#answer", state="hidden")
     assert "suppliers" not in page.inner_text("#chat")
+    for again in (False, True):
+        if again:  # the same browser, another day
+            page.reload()
+            page.wait_for_selector("#examples label")
+        page.click("#earlier input")
+        page.click("text=How many suppliers are there? · sample")
+        page.wait_for_selector("#facts .facts")
+        assert "How many suppliers are there?" in page.inner_text("#chat")
+
+
+def test_another_browser_sees_nothing_of_it(visit: Any) -> None:
+    page = visit.page
     page.click("#earlier input")
-    page.click("text=How many suppliers are there? · sample")
-    page.wait_for_selector("#facts .facts")
-    assert "How many suppliers are there?" in page.inner_text("#chat")
+    assert "suppliers" not in page.inner_text("#earlier")
+    (cookie,) = (one for one in page.context.cookies() if one["name"] == "sqlberg_visitor")
+    assert cookie["httpOnly"]
 
 
 def test_what_people_and_cells_say_is_text(visit: Any) -> None:

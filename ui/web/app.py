@@ -13,15 +13,19 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import fastapi
 import gradio as gr
+from gradio.events import api
+from starlette.middleware import Middleware
 
+from ...errors import SqlbergError
 from .ask_page import AskPage
 from .improve_page import ImprovePage
 from .label_page import KEYS, LabelPage
 from .labelling import Labelling
 from .look_page import LookPage
 from .people import People
-from .room import Room
+from .room import Room, person_of
 from .runs import Runs
+from .visitors import Visitors
 
 CSS = """
 .facts, .good, .bad { margin: 0.2rem 0; font-size: 0.95rem; }
@@ -64,6 +68,7 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
                     improving.opened, [], improving.at_first, api_visibility="private", show_progress="hidden"
                 )
         blocks.load(asking.opened, [], asking.at_first, api_visibility="private", show_progress="hidden")
+        api(_asking(room), api_name="ask")
         blocks.load(looking.opened, [], looking.parts, api_visibility="private", show_progress="hidden")
         blocks.unload(asking.leave)
     return blocks
@@ -106,11 +111,28 @@ def launch(
         head=KEYS,
         footer_links=[],
         ssr_mode=False,
+        app_kwargs={"middleware": [Middleware(Visitors)]},
         enable_monitoring=False,
     )
     if block:
         blocks.block_thread()
     return blocks, address
+
+
+def _asking(room: Room) -> Callable[..., dict[str, Any]]:
+    """What programs may call."""
+
+    def ask(question: str, database: str, request: gr.Request) -> dict[str, Any]:
+        """Ask a question in plain language; the answer as JSON: status, sql, columns, rows, text, confidence,
+        steps, and what else `sqlberg ask --json` tells. database: one of those that the page offers.
+        """
+        try:
+            kept = room.answer(database, question, person=person_of(request))
+        except SqlbergError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return kept.answer
+
+    return ask
 
 
 def named_by(header: str) -> Callable[[fastapi.Request], str | None]:

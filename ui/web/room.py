@@ -6,6 +6,7 @@ safe for many threads at once, and conversations are kept apart by their thread.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from ...tools.limits import Limits, Result
 from ...tools.notes import Notes, read_notes, write_notes
 from ...training.feedback.store import Asked, Logged, Store
 from ...training.formats import chat_messages
+from .visitors import visitor
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -140,6 +142,14 @@ class Room:
         if answer is not None:
             yield self.keep(name, answer, person=person, thread=thread)
 
+    def answer(self, name: str, question: str, *, person: str) -> Asked:
+        """The answer to one question, as it is kept. Raises `SqlbergError`."""
+        *_, kept = self.ask(
+            name, question, person=person, thread=secrets.token_urlsafe(16), cancel=threading.Event()
+        )
+        assert isinstance(kept, Asked)  # the last event of a question is its answer
+        return kept
+
     def keep(self, name: str, answer: Answer, *, person: str, thread: str) -> Asked:
         """Keep an answer in the store and in the log."""
         messages = chat_messages(answer.messages)
@@ -209,8 +219,8 @@ class Room:
 
 
 def person_of(request: Any) -> str:
-    """Who asks, by Gradio's request: whoever logged in, else the session alone."""
-    return str(request.username or f"session {request.session_hash}")
+    """Who asks, by Gradio's request: whoever logged in, else the browser, else the session alone."""
+    return str(request.username or visitor(request.cookies) or f"session {request.session_hash}")
 
 
 def named(references: list[str]) -> dict[str, str]:
