@@ -196,6 +196,21 @@ def concurrency(figures: Figures) -> str:
     return table(["", "measured"], rows)
 
 
+def sessions(figures: Figures) -> str:
+    """Many browsers on one page."""
+    memory = figures["memory_mb"]
+    rows = [
+        [f"{figures['sessions']} sessions, questions", str(figures["questions"])],
+        ["words of another's database", str(figures["mixed"])],
+        ["questions lost", str(figures["lost"])],
+        ["stopped, and of these not ended", f"{figures['stopped']}, {figures['stopped_and_answered']}"],
+        ["seconds to the first step, median and 95th percentile",
+         f"{number(figures['first_step_p50'], 2)} and {number(figures['first_step_p95'], 2)}"],
+        ["memory after the first round and after the last", f"{memory[0]:.0f} and {memory[-1]:.0f} MB"],
+    ]  # fmt: skip
+    return table(["", "measured"], rows)
+
+
 def serving(figures: Figures) -> str:
     """The agent beside a plain load, medians of the turns."""
     sides = {"agent": "32 questions in flight", "plain": "the same requests, 32 at a time"}
@@ -270,6 +285,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "safety": ("safety.json", safety),
     "found": ("tools.json", found),
     "speed": ("tools.json", speed),
+    "sessions": ("sessions.json", sessions),
     "serving": ("serving.json", serving),
     "concurrency": ("concurrency.json", concurrency),
     "concurrency-embedded": ("concurrency_embedded.json", concurrency),

@@ -64,7 +64,16 @@ class AskPage:
             begin(
                 self._ask,
                 [self.question, self.database, self.thread, self.talk],
-                [self.chat, self.talk, self.question, self.ask, self.stop, self.seen, self.panel.whole],
+                [
+                    self.chat,
+                    self.talk,
+                    self.question,
+                    self.ask,
+                    self.stop,
+                    self.seen,
+                    self.thread,
+                    self.panel.whole,
+                ],
                 concurrency_limit=None,
                 **quiet,
             ).then(self._show, [self.seen], below, **quiet).then(
@@ -101,13 +110,14 @@ class AskPage:
     def _ask(
         self, question: str, name: str, thread: str, talk: list[Message], request: gr.Request
     ) -> Iterator[Updates]:
-        session = str(request.session_hash)
+        session, thread = str(request.session_hash), thread or secrets.token_urlsafe(16)
         cancel = self._running[session] = threading.Event()
         cards, kept, trouble = Cards(question), None, []
         busy = {self.ask: gr.update(visible=False), self.stop: gr.update(visible=True)}
         yield busy | {
             self.chat: [*talk, asked(question)],
             self.question: "",
+            self.thread: thread,
             self.panel.whole: gr.update(visible=False),
         }
         try:

@@ -1,0 +1,209 @@
+"""Fifty people on the page at once: nothing mixes, nothing leaks, and the first step is seen soon.
+
+    python benchmarks/sessions.py [--quick]
+
+A server of `sqlberg chat` in a process of its own, over as many databases as there are sessions, each with a
+word that no other has. Every session does what a browser does: it loads the page, opens the stream of its
+events, asks about its own database, and every third question is stopped halfway. The model is scripted and
+takes 0.2 s for each of its turns. Counted: answers with a word of another session, questions that were
+stopped and answered all the same, seconds from asking to the first card, and the server's memory after a
+first round and after the last. Writes results/sessions.json; ends with one JSON object. `ok`: nothing mixed,
+nothing lost, p95 of the first step at most 2 s, memory within 10 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import re
+import socket
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from parts.plan_model import PlanModel
+from sqlberg.ui.web.cards import HEADINGS
+
+RESULTS = Path(__file__).parent / "results" / "sessions.json"
+SESSIONS, ROUNDS = 50, 4
+TURN_SECONDS = 0.2
+SOON, GROWTH = 2.0, 0.10
+_WORD = re.compile(r"only-\d+-word")
+
+
+class SlowPlanModel(PlanModel):
+    """The scripted model, as slow as a served one."""
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        time.sleep(TURN_SECONDS)
+        return super()._generate(*args, **kwargs)
+
+
+def plan(question: str) -> list[tuple[str, dict[str, Any]]]:
+    """Four turns: two searches, the statement, the answer."""
+    search = ("search_column", {"queries": [question]})
+    return [search, search, ("execute_sql", {"sql": "SELECT word FROM thing"})]
+
+
+def serve(folder: Path, databases: list[str], port: int) -> None:
+    """The server's process."""
+    from sqlberg.tools.limits import Limits
+    from sqlberg.training.feedback.store import Store
+    from sqlberg.ui.web.app import launch
+    from sqlberg.ui.web.room import Room, named
+
+    room = Room(
+        named(databases),
+        SlowPlanModel(plan=plan),
+        "scripted",
+        Store(folder / "feedback.sqlite"),
+        embedder="none",
+        limits=Limits(seconds=10),
+    )
+    for name in room.names:
+        _ = room.database(name).catalog
+    launch(room, port=port, block=False)
+    threading.Event().wait()
+
+
+@dataclass
+class Seen:
+    """What came of one question."""
+
+    first_step: float
+    words: set[str]
+    stop: bool
+    ended_early: bool = False
+    answered: bool = False
+
+
+class Session:
+    """One browser."""
+
+    def __init__(self, address: str, number: int) -> None:
+        self.number, self.hash, self._ended = number, uuid.uuid4().hex[:11], 0
+        self.client = httpx.Client(base_url=address, timeout=60)
+        self.client.get("/")
+        config = self.client.get("/config").json()
+        ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+        self._events = {
+            name: next(n["id"] for n in config["dependencies"] if [ids[name], "click"] in n["targets"])
+            for name in ("ask", "stop")
+        }
+
+    def ask(self, stop: bool) -> Seen:
+        """Ask about the session's own database; stop: after the first step."""
+        data = [f"Which word is in thing {self.number}?", f"db{self.number}", None, None]
+        body = {"data": data, "fn_index": self._events["ask"], "session_hash": self.hash}
+        began = time.perf_counter()
+        self.client.post("/gradio_api/queue/join", json=body).raise_for_status()
+        seen = Seen(float("nan"), set(), stop)
+        with self.client.stream(
+            "GET", "/gradio_api/queue/data", params={"session_hash": self.hash}
+        ) as events:
+            for line in events.iter_lines():
+                if not line.startswith("data:"):
+                    continue
+                told = json.loads(line.removeprefix("data:"))
+                text = json.dumps(told)
+                seen.words |= set(_WORD.findall(text))
+                if np.isnan(seen.first_step) and '"metadata"' in text and '"title"' in text:
+                    seen.first_step = time.perf_counter() - began
+                    if stop:
+                        self._stop()
+                if told["msg"] == "process_completed":
+                    ended = text.count(HEADINGS["partial"])  # of the whole conversation
+                    seen.ended_early, self._ended = ended > self._ended, ended
+                    seen.answered = bool(told["success"]) and not seen.ended_early and bool(seen.words)
+                    return seen
+        return seen
+
+    def _stop(self) -> None:
+        body = {"data": [], "fn_index": self._events["stop"], "session_hash": self.hash}
+        self.client.post("/gradio_api/run/predict", json=body).raise_for_status()
+
+
+def measure(sessions: int, rounds: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as opened:
+        folder = Path(place)
+        databases = [str(_database(folder / f"db{number}.sqlite", number)) for number in range(sessions)]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, databases, port))
+        server.start()
+        opened.callback(server.kill)
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address)
+        people = [Session(address, number) for number in range(sessions)]
+        memory, seen = [], []
+        with ThreadPoolExecutor(sessions) as pool:
+            for number in range(rounds):
+                made = list(pool.map(lambda one, n=number: one.ask((one.number + n) % 3 == 0), people))
+                seen += list(zip(people, made, strict=True))
+                time.sleep(1.0)
+                memory.append(psutil.Process(server.pid).memory_info().rss / 1e6)
+                print(f"round {number + 1}: {memory[-1]:.0f} MB", file=sys.stderr, flush=True)
+        mixed = sum(bool(one.words - {f"only-{who.number}-word"}) for who, one in seen)
+        lost = sum(not one.stop and not one.answered for _, one in seen)
+        unstopped = sum(one.stop and not one.ended_early for _, one in seen)
+        soon = float(np.nanpercentile([one.first_step for _, one in seen], 95))
+        growth = memory[-1] / memory[0] - 1
+        return {
+            "benchmark": "sessions",
+            "sessions": sessions,
+            "questions": len(seen),
+            "mixed": mixed,
+            "lost": lost,
+            "stopped": sum(one.stop for _, one in seen),
+            "stopped_and_answered": unstopped,
+            "first_step_p50": round(float(np.nanmedian([one.first_step for _, one in seen])), 2),
+            "first_step_p95": round(soon, 2),
+            "memory_mb": [round(one, 1) for one in memory],
+            "memory_growth": round(growth, 3),
+            "ok": not (mixed or lost or unstopped) and soon <= SOON and abs(growth) <= GROWTH,
+        }
+
+
+def _database(file: Path, number: int) -> Path:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE thing (word TEXT)")
+        connection.execute("INSERT INTO thing VALUES (?)", (f"only-{number}-word",))
+        connection.commit()
+    return file
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{address}/config").status_code == 200:
+                return
+        time.sleep(0.5)
+    raise SystemExit("the server did not start")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="5 sessions, two rounds, results not written")
+    quick = parser.parse_args().quick
+    figures = measure(5, 2) if quick else measure(SESSIONS, ROUNDS)
+    if not quick:
+        RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(figures))
+    return 0 if figures["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
