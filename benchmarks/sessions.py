@@ -52,9 +52,9 @@ class SlowPlanModel(PlanModel):
 
 
 def plan(question: str) -> list[tuple[str, dict[str, Any]]]:
-    """Four turns: two searches, the statement, the answer."""
-    search = ("search_column", {"queries": [question]})
-    return [search, search, ("execute_sql", {"sql": "SELECT word FROM thing"})]
+    """Eight turns: six searches, the statement, the answer."""
+    searches = [("search_column", {"queries": [f"{question} {number}"]}) for number in range(6)]
+    return [*searches, ("execute_sql", {"sql": "SELECT word FROM thing"})]
 
 
 def serve(folder: Path, databases: list[str], port: int) -> None:
@@ -127,7 +127,8 @@ class Session:
                     ended = text.count(HEADINGS["partial"])  # of the whole conversation
                     seen.ended_early, self._ended = ended > self._ended, ended
                     seen.answered = bool(told["success"]) and not seen.ended_early and bool(seen.words)
-                    return seen
+                if told["msg"] == "close_stream":  # who goes before it is taken for gone
+                    break
         return seen
 
     def _stop(self) -> None:
