@@ -80,7 +80,7 @@ def load_chat_model(
     models. Raises UnknownModel, MissingExtra, ServerUnreachable, ModelError for an adapter that does not fit,
     or UnsupportedOption for an option that this kind of model cannot follow.
     """
-    reference, members = _members(reference)
+    reference, members = members_of(reference)
     kind, name = _split(reference)
     if kind in ("embedded", "transformers"):
         kind, name, named = in_process(reference)
@@ -169,7 +169,7 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
     return listings
 
 
-def _members(reference: str) -> tuple[str, int]:
+def members_of(reference: str) -> tuple[str, int]:
     """A reference without its number of members, and that number (0: none is told). Raises UnknownModel."""
     found = re.fullmatch(r"(.+\+.+)\*(\d+)", reference.strip())
     if found is None:

@@ -112,3 +112,10 @@ def test_members_answer_greedily_and_only_further_candidates_are_samples() -> No
     assert [one["temperature"] for one in members[0].options] == [0.0, 0.7]
     assert members[0].options[1]["seed"] == 7
     assert [one["temperature"] for one in members[1].options] == [0.0]
+
+
+def test_an_evaluation_of_an_ensemble_knows_its_adapter_by_its_weights(masked: Path) -> None:
+    from sqlberg.training.evaluation.answering import _weights_digest
+
+    alone = _weights_digest(f"embedded+{masked}")
+    assert _weights_digest(f"embedded+{masked}*3") == alone != _weights_digest("embedded")

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 from sqlberg.errors import SqlbergError
 from sqlberg.models.references import load_chat_model
-from sqlberg.training.feedback.store import Store
+from sqlberg.tools.database import open_database
+from sqlberg.tools.notes import Notes
+from sqlberg.tools.policy import AccessPolicy
+from sqlberg.training.feedback.store import Asked, Store
 from sqlberg.ui.cli import app
+from sqlberg.ui.web.labelling import Labelling
+from sqlberg.ui.web.look_page import known_notes
 from sqlberg.ui.web.people import add_person, matches, read_people
 from sqlberg.ui.web.room import Room, named
 from typer.testing import CliRunner
@@ -95,3 +100,31 @@ def test_a_person_is_added_by_the_command(tmp_path: Path):
     added = CliRunner().invoke(app, ["chat", "--people", str(file), "--add-person", "dee"], input="pw\npw\n")
     assert added.exit_code == 0, added.output
     assert read_people(file).know("dee", "pw")
+
+
+def test_people_judge_their_own_questions_unless_they_manage(shop: Path, tmp_path: Path):
+    store = Store(tmp_path / "feedback.sqlite")
+    model = load_chat_model("embedded")
+    room = Room(named([str(shop)]), model, "embedded", store, embedder="none", managers=frozenset({"ada"}))
+    labelling = Labelling(room, tmp_path / "views")
+    try:
+        for person in ("ada", "bo"):
+            store.keep(Asked(db_id="shop", question=f"What does {person} ask?", person=person))
+        seen = {name: labelling.queue("shop", name, "random", 9) for name in ("ada", "bo")}
+        assert len(seen["ada"]) == 2
+        assert [one.question for one in seen["bo"]] == ["What does bo ask?"]
+        assert labelling.disagreements("shop", "bo") == []
+    finally:
+        room.close()
+
+
+def test_notes_about_what_is_hidden_are_not_shown(shop: Path):
+    notes = Notes(
+        columns={"orders.price": "the takings", "customer.name": "who"}, rejected=("orders.id = customer.id",)
+    )
+    with (
+        open_database(shop, policy=AccessPolicy(hide_tables=("orders",))) as hidden,
+        open_database(shop) as whole,
+    ):
+        assert [row[1] for row in known_notes(notes, hidden.catalog)["data"]] == ["customer.name"]
+        assert len(known_notes(notes, whole.catalog)["data"]) == 3

@@ -119,6 +119,9 @@ def _weights_digest(reference: str) -> str:
 
 
 def _weight_files(reference: str) -> Iterator[Path]:
+    from ...models.references import members_of
+
+    reference, _ = members_of(reference)
     if reference.startswith("embedded"):
         from ...models.embedded.weights import SHIPPED
 

@@ -36,10 +36,7 @@ CSS = """
 #look-picture { overflow-x: auto; }
 #run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
 #run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
-#plot .altair, #look-picture { overflow-x: auto; }
-#run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
-#run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
-#plot .altair > div, #plot .vega-embed { width: 100%; }
+#plot .altair, #plot .altair > div, #plot .vega-embed { width: 100%; }
 meter { width: 5rem; vertical-align: middle; }
 .cm-scroller { min-height: 3.5rem !important; }
 progress, meter { accent-color: #0d9488; }

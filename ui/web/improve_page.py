@@ -133,6 +133,10 @@ class ImprovePage:
             return refused
         options = ["--model", self.learner, "--method", method, "--annotator", annotator]
         options += ["--rounds", str(rounds), "--made-up", str(made_up), "--embedder", self.room.embedder]
+        if self.room.policy is not None:  # a run reads no more than the page does
+            policy = self._given(f"{name}-policy.json")
+            policy.write_text(self.room.policy.model_dump_json(exclude_defaults=True), encoding="utf-8")
+            options += ["--policy", str(policy)]
         for option, file in (("--questions", questions), ("--held-out", held_out)):
             options += [option, str(self._kept(name, file))] if file else []
         if said and (seeds := self._seeds(database)):
@@ -231,7 +235,11 @@ class ImprovePage:
     def _again(self, name: str) -> Updates:
         return {self.state: _state(self.runs.seen(name), self.room.model_name)}
 
-    def _compare(self, name: str | None, before: str | None, after: str | None) -> Updates:
+    def _compare(
+        self, name: str | None, before: str | None, after: str | None, request: gr.Request
+    ) -> Updates:
+        if refused := self._refused(request):
+            return refused
         if name is None or before is None or after is None:
             return {self.note: told("Choose a run and two of its adapters first.", good=False)}
         try:

@@ -108,7 +108,7 @@ class LabelPage:
     def _next(self, queue: list[Question], at: int, request: gr.Request) -> Updates:
         """The question at this place of the queue, or the end of it."""
         name = queue[0].db_id
-        apart = frame(["question", "person", "SQL"], self.labelling.disagreements(name))
+        apart = frame(["question", "person", "SQL"], self.labelling.disagreements(name, person_of(request)))
         if at >= len(queue):
             done = f"All {len(queue)} are done. Thank you: make another queue when you like."
             return {

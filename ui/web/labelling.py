@@ -51,13 +51,16 @@ class Labelling:
         self, name: str, person: str, selector: str, count: int, file: Path | None = None
     ) -> list[Question]:
         """Questions over a database that this person has not judged, those worth most first: of a file, or
-        all that were asked here. Raises `SqlbergError`.
+        all that were asked here (of those who do not manage the room: that they asked). Raises
+        `SqlbergError`.
         """
         from ...training.active.readers import reader_of
 
         judged = {self._asked(one.asked).question for one in self.room.store.said() if one.person == person}
         if file is None:
-            asked = dict.fromkeys(one.question for one in self.room.store.asked(db_id=name, most=4 * POOL))
+            whose = None if self.room.managed_by(person) else person
+            kept = self.room.store.asked(db_id=name, person=whose, most=4 * POOL)
+            asked = dict.fromkeys(one.question for one in kept)
             texts = [text for text in asked if text not in judged]
         else:
             read = read_questions(file, db_id=name, databases=None, gold=False)
@@ -94,8 +97,12 @@ class Labelling:
         one, other = differences(sides[0]["sql"], sides[1]["sql"], dialect=agent.database.dialect)
         return Task(kept, tuple(sides), (tuple(one), tuple(other)))
 
-    def disagreements(self, name: str) -> list[tuple[str, str, str]]:
-        """Questions over a database of which people hold different SQL to be right: question, person, SQL."""
+    def disagreements(self, name: str, person: str) -> list[tuple[str, str, str]]:
+        """Questions over a database of which people hold different SQL to be right: question, person, SQL.
+        Only those who manage the room see what others hold.
+        """
+        if not self.room.managed_by(person):
+            return []
         by_text: dict[str, dict[str, str]] = defaultdict(dict)
         asked = {one.id: one for one in self.room.store.asked(db_id=name)}
         for one in self.room.store.said():

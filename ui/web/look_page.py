@@ -92,12 +92,13 @@ class LookPage:
         places = [table.name for table in catalog.tables]
         places += [f"{column.table}.{column.name}" for column in catalog.columns()]
         inferred = [join_text(join) for join in catalog.joins if join.origin == "inferred"]
+        rejected = [join for join in notes.rejected if _seen(join, catalog)]
         return {
             self.columns: _columns(list(catalog.columns()), catalog),
             self.picture: er_picture(catalog),
             self.place: gr.update(choices=places, value=None),
-            self.join: gr.update(choices=sorted({*inferred, *notes.rejected}), value=None),
-            self.known: _known(notes),
+            self.join: gr.update(choices=sorted({*inferred, *rejected}), value=None),
+            self.known: known_notes(notes, catalog),
             self.failures: self._failed(name, person_of(request)),
         }
 
@@ -177,14 +178,27 @@ def _columns(columns: list[Column], catalog: Catalog) -> dict[str, Any]:
     return frame(heads, rows)
 
 
-def _known(notes: Notes) -> dict[str, Any]:
+def known_notes(notes: Notes, catalog: Catalog) -> dict[str, Any]:
+    """The notes, but for those about what this person may not see."""
     rows = [
         *(["description", place, text] for place, text in (notes.tables | notes.columns).items()),
-        *(["term", term, meaning] for term, meaning in notes.terms.items()),
         *(["join holds", join, ""] for join in notes.confirmed),
         *(["join does not hold", join, ""] for join in notes.rejected),
     ]
-    return frame(["what", "of", "known"], rows)
+    terms = [["term", term, meaning] for term, meaning in notes.terms.items()]
+    return frame(["what", "of", "known"], [*(row for row in rows if _seen(row[1], catalog)), *terms])
+
+
+def _seen(places: str, catalog: Catalog) -> bool:
+    """Whether the catalog holds each table and column that a note names: `orders`, `orders.price`,
+    `orders.customer_id = customers.id`.
+    """
+    for place in places.replace(" and ", " = ").split(" = "):
+        name, _, column = place.partition(".")
+        table = catalog.table(name)
+        if table is None or (column and table.column(column) is None):
+            return False
+    return True
 
 
 def _with(kept: dict[str, str], name: str, text: str) -> dict[str, str]:
