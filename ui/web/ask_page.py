@@ -76,9 +76,9 @@ class AskPage:
                 ],
                 concurrency_limit=None,
                 **quiet,
-            ).then(self._idle, [], [self.ask, self.stop], **quiet).then(
-                self._show, [self.seen], below, **quiet
-            ).then(self._conversations, [], [self.earlier], **quiet)
+            ).then(self._show, [self.seen], below, **quiet).then(
+                self._conversations, [], [self.earlier], **quiet
+            )
         self.stop.click(self.leave, [], [], queue=False, **quiet)
         self.new.click(self._fresh, [], fresh, **quiet).then(self._show, [self.seen], below, **quiet)
         self.database.change(self._examples, [self.database], [self.examples], **quiet)
@@ -135,11 +135,13 @@ class AskPage:
         finally:
             self._running.pop(session, None)
         now = [*talk, *cards.messages(), *trouble]
-        yield {self.chat: now, self.talk: now, self.seen: LookedAt.of(kept)}
-
-    def _idle(self) -> Updates:
-        """The page takes questions again, however the last one ended."""
-        return {self.ask: gr.update(visible=True), self.stop: gr.update(visible=False)}
+        yield {
+            self.chat: now,
+            self.talk: now,
+            self.seen: LookedAt.of(kept),
+            self.ask: gr.update(visible=True),
+            self.stop: gr.update(visible=False),
+        }
 
     def _show(self, seen: LookedAt) -> Updates:
         return self.panel.show(seen) | self.teaching.show(seen)
