@@ -8,6 +8,7 @@ the same messages that the agent's protocol has everywhere: question, execute_sq
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -67,6 +68,11 @@ def valid_thread_id(thread_id: str) -> str:
             "choose such a name"
         )
     return thread_id
+
+
+def new_thread_id() -> str:
+    """A thread id that nobody guesses."""
+    return secrets.token_hex(16)
 
 
 def _head(text: str) -> str:

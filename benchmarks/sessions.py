@@ -3,8 +3,9 @@
     python benchmarks/sessions.py [--quick]
 
 A server of `sqlberg chat` in a process of its own, over as many databases as there are sessions, each with a
-word that no other has. Every session does what a browser does: it loads the page, opens the stream of its
-events, asks about its own database, and every third question is stopped halfway. The model is scripted and
+word that no other has. Every session does what a browser does: it loads the page, sends the chain of
+events that the page names for a question about its own database, reads the stream of each, and stops every
+third question halfway. The model is scripted and
 takes 0.2 s for each of its turns. Counted: answers with a word of another session, questions that were
 stopped and answered all the same, seconds from asking to the first card, and the server's memory after a
 first round and after the last. Writes results/sessions.json; ends with one JSON object. `ok`: nothing mixed,
@@ -25,6 +26,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +71,7 @@ def serve(folder: Path, databases: list[str], port: int) -> None:
         SlowPlanModel(plan=plan),
         "scripted",
         Store(folder / "feedback.sqlite"),
+        memory=folder / "conversations",
         embedder="none",
         limits=Limits(seconds=10),
     )
@@ -90,7 +93,7 @@ class Seen:
 
 
 class Session:
-    """One browser."""
+    """One browser: it asks by the chain of events that the page names, and stops by its button."""
 
     def __init__(self, address: str, number: int) -> None:
         self.number, self.hash, self._ended = number, uuid.uuid4().hex[:11], 0
@@ -98,41 +101,51 @@ class Session:
         self.client.get("/")
         config = self.client.get("/config").json()
         ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
-        self._events = {
-            name: next(n["id"] for n in config["dependencies"] if [ids[name], "click"] in n["targets"])
+        by_click = {
+            name: next(n for n in config["dependencies"] if [ids[name], "click"] in n["targets"])
             for name in ("ask", "stop")
         }
+        self._stop_event, self._chain = by_click["stop"], [by_click["ask"]]
+        while then := [n for n in config["dependencies"] if n["trigger_after"] == self._chain[-1]["id"]]:
+            self._chain.append(then[0])
 
     def ask(self, stop: bool) -> Seen:
         """Ask about the session's own database; stop: after the first step."""
-        data = [f"Which word is in thing {self.number}?", f"db{self.number}", None, None]
-        body = {"data": data, "fn_index": self._events["ask"], "session_hash": self.hash}
-        began = time.perf_counter()
+        seen, began = Seen(float("nan"), set(), stop), time.perf_counter()
+        begin, answer, *rest = self._chain
+        self._predict(begin, f"Which word is in thing {self.number}?", None, None)
+        for told in self._stream(answer, [None, f"db{self.number}", None, None]):
+            text = json.dumps(told)
+            seen.words |= set(_WORD.findall(text))
+            if np.isnan(seen.first_step) and '"metadata"' in text and '"title"' in text:
+                seen.first_step = time.perf_counter() - began
+                if stop:
+                    self._predict(self._stop_event)
+            if told["msg"] == "process_completed":
+                ended = text.count(HEADINGS["partial"])  # of the whole conversation
+                seen.ended_early, self._ended = ended > self._ended, ended
+                seen.answered = bool(told["success"]) and not seen.ended_early and bool(seen.words)
+        for event in rest:
+            for told in self._stream(event, [None] * len(event["inputs"])):
+                seen.words |= set(_WORD.findall(json.dumps(told)))
+        return seen
+
+    def _stream(self, event: dict[str, Any], data: list[Any]) -> Iterator[dict[str, Any]]:
+        """What the server tells of an event, to the end of the stream: who goes before is taken for gone."""
+        body = {"data": data, "fn_index": event["id"], "session_hash": self.hash}
         self.client.post("/gradio_api/queue/join", json=body).raise_for_status()
-        seen = Seen(float("nan"), set(), stop)
         with self.client.stream(
             "GET", "/gradio_api/queue/data", params={"session_hash": self.hash}
         ) as events:
             for line in events.iter_lines():
-                if not line.startswith("data:"):
-                    continue
-                told = json.loads(line.removeprefix("data:"))
-                text = json.dumps(told)
-                seen.words |= set(_WORD.findall(text))
-                if np.isnan(seen.first_step) and '"metadata"' in text and '"title"' in text:
-                    seen.first_step = time.perf_counter() - began
-                    if stop:
-                        self._stop()
-                if told["msg"] == "process_completed":
-                    ended = text.count(HEADINGS["partial"])  # of the whole conversation
-                    seen.ended_early, self._ended = ended > self._ended, ended
-                    seen.answered = bool(told["success"]) and not seen.ended_early and bool(seen.words)
-                if told["msg"] == "close_stream":  # who goes before it is taken for gone
-                    break
-        return seen
+                if line.startswith("data:"):
+                    told = json.loads(line.removeprefix("data:"))
+                    yield told
+                    if told["msg"] == "close_stream":
+                        break
 
-    def _stop(self) -> None:
-        body = {"data": [], "fn_index": self._events["stop"], "session_hash": self.hash}
+    def _predict(self, event: dict[str, Any], *data: Any) -> None:
+        body = {"data": list(data), "fn_index": event["id"], "session_hash": self.hash}
         self.client.post("/gradio_api/run/predict", json=body).raise_for_status()
 
 
@@ -159,6 +172,9 @@ def measure(sessions: int, rounds: int) -> dict[str, Any]:
                 print(f"round {number + 1}: {memory[-1]:.0f} MB", file=sys.stderr, flush=True)
         mixed = sum(bool(one.words - {f"only-{who.number}-word"}) for who, one in seen)
         lost = sum(not one.stop and not one.answered for _, one in seen)
+        for who, one in seen:
+            if not one.stop and not one.answered:
+                print(f"lost: {who.number} {one}", file=sys.stderr)
         unstopped = sum(one.stop and not one.ended_early for _, one in seen)
         soon = float(np.nanpercentile([one.first_step for _, one in seen], 95))
         growth = memory[-1] / memory[0] - 1

@@ -1,7 +1,8 @@
 """The children of one sandbox: kept warm, handed out first come first served, replaced when they end.
 
-All pools of a process together let only a few children rest; the longest idle is ended first. A pool that is
-dropped ends its children, and so does the end of the process, however it ends (tools/worker.py sees to that).
+All pools of a process together let only a few children rest, one for each pool where there are many; the
+longest idle is ended first. A pool that is dropped ends its children, and so does the end of the process,
+however it ends (tools/worker.py sees to that).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from .child import Child, Stopped
 from .errors import QueryCancelled, QueryError, SqlbergError
 
-_MOST_RESTING = 8
+_RESTING = (8, 64)  # children at most, with few pools and with many; each weighs 10 to 30 MB
 _LOOK = 0.05  # seconds between two looks at the cancel event
 
 # One lock for all pools: they share the list of resting children. It is never held while anything waits.
@@ -77,7 +78,8 @@ class Pool:
             else:
                 self._idle.append(child)
                 _resting[child] = weakref.ref(self)
-                if len(_resting) > _MOST_RESTING:
+                least, most = _RESTING
+                if len(_resting) > min(max(least, len(_pools)), most):
                     ended = _longest_resting()
         if ended is not None:
             ended.kill()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 from sqlberg.agents.budget import Budget
+from sqlberg.agents.conversation import new_thread_id, valid_thread_id
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
 from sqlberg.tools.database import Database, open_database
@@ -319,3 +320,9 @@ class Candidates(ScriptedModel):
         done = messages[-1].type == "tool"
         reply = words("Done.") if done else sql(self._statements[seed or 0])
         return ChatResult(generations=[ChatGeneration(message=reply)])
+
+
+def test_a_new_thread_id_is_always_one_that_agents_take():
+    made = {new_thread_id() for _ in range(500)}
+    assert len(made) == 500
+    assert {valid_thread_id(one) for one in made} == made

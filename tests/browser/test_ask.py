@@ -89,6 +89,47 @@ def test_another_browser_sees_nothing_of_it(visit: Any) -> None:
     assert cookie["httpOnly"]
 
 
+def test_a_conversation_is_shared_to_read_until_its_link_ends(visit: Any, browser: Any, store: Store) -> None:
+    visit.ask("How many products are there?")
+    page = visit.page
+    page.click("#share-part button")
+    page.click("#share")
+    page.wait_for_function("document.querySelector('#link textarea, #link input')?.value.startsWith('http')")
+    link = page.input_value("#link textarea, #link input")
+    other = browser.new_page(viewport={"width": 1280, "height": 1000})
+    other.goto(link)
+    other.wait_for_selector("#facts .facts")
+    assert "How many products are there?" in other.inner_text("#chat")
+    assert not other.is_visible("#teaching")
+    said = len(store.said())
+    before = store.asked(most=1)[0].thread
+    other.fill("#question textarea", "How many suppliers are there?")
+    other.click("#ask")
+    other.wait_for_function("!document.querySelector('#chat').innerText.includes('products')")
+    other.wait_for_selector("#teaching")
+    assert store.asked(most=1)[0].thread != before
+    assert len(store.said()) == said
+    page.click("#unshare")
+    page.wait_for_selector("#unshare", state="hidden")
+    other.goto(link)
+    other.wait_for_function("document.querySelector('#chat')?.innerText.includes('its link was ended')")
+    other.close()
+
+
+def test_a_tab_that_loads_anew_goes_on_where_it_was(visit: Any) -> None:
+    visit.ask("How many orders are there?")
+    page = visit.page
+    page.reload()
+    page.wait_for_selector("#facts .facts")
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('How many orders are there?')")
+    page.click("#new-conversation")
+    page.wait_for_selector("#answer", state="hidden")
+    page.reload()
+    page.wait_for_selector("#examples label")
+    page.wait_for_timeout(500)
+    assert "How many orders" not in page.inner_text("#chat")
+
+
 def test_what_people_and_cells_say_is_text(visit: Any) -> None:
     strange = (
         "How many <img src=x onerror=\"document.title='run'\"> ![p](http://evil.example/p.png) customers?"

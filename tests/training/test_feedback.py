@@ -174,3 +174,17 @@ def test_where_nothing_was_run_the_right_sql_follows_what_was_looked_up():
     assert made[:2] == (looked, seen)
     assert len(made) == 3
     assert made[2].tool_calls[0].function.arguments == {"sql": BETTER}
+
+
+def test_a_link_opens_one_conversation_until_it_is_ended(store: Store, question: Asked):
+    for number, thread in enumerate(("one", "one", "other")):
+        store.keep(question.model_copy(update={"id": f"{number}", "thread": thread}))
+    link = store.share("one", person="ada")
+    assert store.share("one", person="ada") == link
+    assert [one.id for one in store.shared(link)] == ["0", "1"]
+    assert store.shared("guessed") == store.shared("") == []
+    store.unshare("one", person="bo")  # not theirs
+    assert store.shared(link)
+    store.unshare("one", person="ada")
+    assert store.shared(link) == []
+    assert store.share("one", person="ada") != link

@@ -82,6 +82,24 @@ def test_each_reads_what_their_policy_lets_them(shop: Path, file: Path, tmp_path
     assert [(one.person, one.outcome == "ran") for one in store.logged()] == [("cy", False), ("ada", True)]
 
 
+def test_a_shared_conversation_is_read_by_those_alone_who_may_read_its_data(
+    shop: Path, file: Path, tmp_path: Path
+):
+    (file.parent / "p.toml").write_text('hide_tables = ["orders"]\n')
+    file.write_text(file.read_text() + '[cy]\npolicy = "p.toml"\n')
+    store = Store(tmp_path / "feedback.sqlite")
+    room = Room(
+        named([str(shop)]), load_chat_model("embedded"), "e", store, policies=read_people(file).policies
+    )
+    store.keep(Asked(db_id="shop", question="How many orders are there?", person="ada", thread="one"))
+    link = store.share("one", person="ada")
+    assert [one.question for one in room.shared(link, "bo")] == ["How many orders are there?"]
+    with pytest.raises(SqlbergError, match="other data than you"):
+        room.shared(link, "cy")
+    with pytest.raises(SqlbergError, match="no such conversation"):
+        room.shared("guessed", "bo")
+
+
 def test_those_manage_who_are_said_to(file: Path):
     assert read_people(file).managers == frozenset()
     file.write_text(file.read_text() + "[cy]\nmanages = true\n")

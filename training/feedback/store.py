@@ -5,8 +5,8 @@
     store.say(Said(asked=asked.id, person="ada", verdict="corrected", better="SELECT ..."))
 
 A call returns when its row is on disk (WAL, synchronous=FULL): whatever was acknowledged survives a kill and
-a power cut. Nothing is changed or deleted: who changes their mind says another thing. Safe for many threads
-and processes at once.
+a power cut. Nothing is changed or deleted but links to conversations: who changes their mind says another
+thing. Safe for many threads and processes at once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ CREATE INDEX IF NOT EXISTS said_of ON said (asked);
 CREATE TABLE IF NOT EXISTS logged (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, db_id TEXT NOT NULL,
     event TEXT NOT NULL, content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS shared (
+    link TEXT PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, thread TEXT NOT NULL,
+    UNIQUE (person, thread));
 """
 
 
@@ -204,6 +207,33 @@ class Store:
             row = self._connection().execute("SELECT * FROM asked WHERE id = ?", (id,)).fetchone()
         found = _asked(row) if row else None
         return found if found and (person is None or found.person == person) else None
+
+    def share(self, thread: str, *, person: str) -> str:
+        """The link to a person's conversation, the same until it is ended; nobody guesses it."""
+        with self._telling(), self._connection() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO shared VALUES (?, ?, ?, ?)",
+                (secrets.token_urlsafe(24), now(), person, thread),
+            )
+            found = connection.execute(
+                "SELECT link FROM shared WHERE person = ? AND thread = ?", (person, thread)
+            )
+            return str(found.fetchone()[0])
+
+    def unshare(self, thread: str, *, person: str) -> None:
+        """End the link to a person's conversation, if there is one."""
+        with self._telling(), self._connection() as connection:
+            connection.execute("DELETE FROM shared WHERE person = ? AND thread = ?", (person, thread))
+
+    def shared(self, link: str) -> list[Asked]:
+        """The questions of a shared conversation, the oldest first; none where there is no such link."""
+        with self._telling():
+            row = (
+                self._connection()
+                .execute("SELECT person, thread FROM shared WHERE link = ?", (link,))
+                .fetchone()
+            )
+        return self.asked(person=row[0], thread=row[1])[::-1] if row else []
 
     def said(self, asked: str | None = None) -> list[Said]:
         """What was said, of one question or of all, in the order of saying."""

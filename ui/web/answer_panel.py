@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from .looked_at import LookedAt, Updates, datatypes, facts, frame, told
 from .room import Room, person_of
 
 NO_CHART = "none"
+HANDED_OVER_SECONDS = 300
+"""After these a file to download has been copied."""
 
 
 class AnswerPanel:
@@ -26,7 +30,7 @@ class AnswerPanel:
 
     def __init__(self, room: Room, seen: gr.State) -> None:
         self.room, self.seen = room, seen
-        self._files = Path(tempfile.mkdtemp(prefix="sqlberg-downloads-"))
+        self._files = tempfile.TemporaryDirectory(prefix="sqlberg-downloads-")
         with gr.Column(visible=False, elem_id="answer") as self.whole:
             self.facts = gr.HTML(elem_id="facts")
             self._build_choices()
@@ -167,8 +171,12 @@ class AnswerPanel:
             return gr.update(value=None, interactive=False)
 
     def _file(self, name: str, content: bytes) -> Any:
-        """Somewhere that nobody guesses."""
-        place = self._files / secrets.token_urlsafe(16)
+        """Somewhere that nobody guesses. Gradio gives out a copy of its own, so that ours may go soon."""
+        folder = Path(self._files.name)
+        for old in folder.iterdir():
+            if old.stat().st_mtime < time.time() - HANDED_OVER_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        place = folder / secrets.token_urlsafe(16)
         place.mkdir()
         (place / name).write_bytes(content)
         return gr.update(value=str(place / name), interactive=True)

@@ -43,13 +43,16 @@ progress, meter { accent-color: #0d9488; }
 @media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
 footer { display: none !important; }
 """
+KEPT_SECONDS = 24 * 3600
+"""A file to download is there this long."""
 SYSTEM_FONTS = ("system-ui", "sans-serif")
 MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
 
 
 def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
     """All tabs over one room. runs, learner: of the page that improves, without which there is none."""
-    with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True) as blocks:
+    cache = (3600, KEPT_SECONDS)
+    with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True, delete_cache=cache) as blocks:
         gr.Markdown("# sqlberg", elem_id="title")
         with gr.Tabs():
             with gr.Tab("Ask", id="ask"):
@@ -64,10 +67,9 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
                 blocks.load(
                     improving.opened, [], improving.at_first, api_visibility="private", show_progress="hidden"
                 )
-        blocks.load(asking.opened, [], asking.at_first, api_visibility="private", show_progress="hidden")
+        asking.load(blocks)
         api(_asking(room), api_name="ask")
         blocks.load(looking.opened, [], looking.parts, api_visibility="private", show_progress="hidden")
-        blocks.unload(asking.leave)
     return blocks
 
 

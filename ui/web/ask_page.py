@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
+from ...agents.conversation import new_thread_id
 from ...errors import SqlbergError
 from ...training.feedback.store import Asked
 from .answer_panel import AnswerPanel
-from .cards import Cards, Message, asked, failed, kept_answer
+from .cards import Cards, Message, asked, failed
+from .conversations import Conversations
 from .looked_at import LookedAt, Updates
 from .room import Room, person_of
 from .teaching import Teaching
 
-NEWEST = 500
-"""Questions of a person that are looked through for conversations."""
-
 
 class AskPage:
-    """The page's components, built inside a `gr.Blocks`, and what happens on them."""
+    """The page's components, built inside a `gr.Blocks`, and what happens on them.
+
+    A question is three events: `_begin` makes the page busy, `_ask` streams the steps, `_end` shows the
+    answer and frees the page, whatever happened. The streaming one changes the chat alone: Gradio builds
+    every other output of an event anew with each step, which fifty people at once would wait for.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
         self._running: dict[str, threading.Event] = {}
-        self.seen, self.thread, self.talk = gr.State(LookedAt()), gr.State(""), gr.State([])
+        self._asking = gr.State("")
         with gr.Row():
             with gr.Column(scale=1, min_width=240, elem_id="side"):
                 self.database = gr.Dropdown(
                     room.names, value=room.names[0], label="Database", elem_id="database"
                 )
-                self.new = gr.Button("New conversation", elem_id="new-conversation")
-                self.earlier = gr.Dropdown([], label="Earlier conversations", elem_id="earlier")
+                self.kept = Conversations(room)
                 self.examples = gr.Radio([], label="Questions to begin with", elem_id="examples")
             with gr.Column(scale=4, min_width=320):
                 self._build_conversation()
-                self.panel = AnswerPanel(room, self.seen)
+                self.panel = AnswerPanel(room, self.kept.seen)
                 self.teaching = Teaching(room, self.panel)
+        self._below = [*self.panel.parts, *self.teaching.parts]
         self._wire()
 
     def _build_conversation(self) -> None:
@@ -58,68 +61,75 @@ class AskPage:
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        below = [*self.panel.parts, *self.teaching.parts]
-        fresh = [self.thread, self.talk, self.chat, self.seen]
+        kept, buttons = self.kept, [self.ask, self.stop]
         for begin in (self.ask.click, self.question.submit):
             begin(
+                self._begin,
+                [self.question, kept.thread, kept.talk],
+                [self._asking, kept.thread, self.chat, self.question, *buttons, self.panel.whole],
+                queue=False,
+                **quiet,
+            ).success(
                 self._ask,
-                [self.question, self.database, self.thread, self.talk],
-                [
-                    self.chat,
-                    self.talk,
-                    self.question,
-                    self.ask,
-                    self.stop,
-                    self.seen,
-                    self.thread,
-                    self.panel.whole,
-                ],
+                [self._asking, self.database, kept.thread, kept.talk],
+                [self.chat, kept.talk, kept.seen],
                 concurrency_limit=None,
                 **quiet,
-            ).then(self._show, [self.seen], below, **quiet).then(
-                self._conversations, [], [self.earlier], **quiet
+            ).then(
+                self._end,
+                [kept.seen, kept.thread],
+                [*buttons, kept.earlier, kept.here, *self._below],
+                **quiet,
             )
         self.stop.click(self.leave, [], [], queue=False, **quiet)
-        self.new.click(self._fresh, [], fresh, **quiet).then(self._show, [self.seen], below, **quiet)
         self.database.change(self._examples, [self.database], [self.examples], **quiet)
-        self.database.input(self._fresh, [], fresh, **quiet).then(self._show, [self.seen], below, **quiet)
         self.examples.input(lambda chosen: chosen, [self.examples], [self.question], queue=False, **quiet)
-        self.earlier.input(self._reopen, [self.earlier], [*fresh, self.database], **quiet).then(
-            self._show, [self.seen], below, **quiet
-        )
+        kept.wire(self.chat, self.database, self._show, self._below)
         self.panel.wire()
         self.teaching.wire()
 
-    def opened(self, request: gr.Request) -> Updates:
-        """What a new session begins with."""
-        return {
-            self.thread: secrets.token_urlsafe(16),
-            self.earlier: self._conversations(request),
-            self.examples: self._examples(self.room.names[0], request),
-        }
+    def load(self, blocks: gr.Blocks) -> None:
+        """What a page that is opened begins with."""
+        self.kept.load(blocks, self._show, self._below)
+        blocks.load(
+            self._examples,
+            [self.database],
+            [self.examples],
+            api_visibility="private",
+            show_progress="hidden",
+        )
+        blocks.unload(self._left)
 
-    @property
-    def at_first(self) -> list[Any]:
-        return [self.thread, self.earlier, self.examples]
+    def _left(self, request: gr.Request) -> None:
+        self.leave(request)
+        self._running.pop(str(request.session_hash), None)
 
     def leave(self, request: gr.Request) -> None:
         """Nothing goes on for this session: the model and the query stop."""
         if cancel := self._running.get(str(request.session_hash)):
             cancel.set()
 
+    def _begin(self, question: str, thread: str, talk: list[Message], request: gr.Request) -> Updates:
+        session = str(request.session_hash)
+        if session in self._running:
+            raise gr.Error("One question at a time: stop this one first.", print_exception=False)
+        self._running[session] = threading.Event()
+        return {
+            self._asking: question,
+            self.kept.thread: thread or new_thread_id(),
+            self.chat: [*talk, asked(question)],
+            self.question: "",
+            self.ask: gr.update(visible=False),
+            self.stop: gr.update(visible=True),
+            self.panel.whole: gr.update(visible=False),
+        }
+
     def _ask(
         self, question: str, name: str, thread: str, talk: list[Message], request: gr.Request
     ) -> Iterator[Updates]:
-        session, thread = str(request.session_hash), thread or secrets.token_urlsafe(16)
-        cancel = self._running[session] = threading.Event()
+        session = str(request.session_hash)
+        cancel = self._running.setdefault(session, threading.Event())
         cards, kept, trouble = Cards(question), None, []
-        busy = {self.ask: gr.update(visible=False), self.stop: gr.update(visible=True)}
-        yield busy | {
-            self.chat: [*talk, asked(question)],
-            self.question: "",
-            self.thread: thread,
-            self.panel.whole: gr.update(visible=False),
-        }
         try:
             for event in self.room.ask(
                 name, question, person=person_of(request), thread=thread, cancel=cancel
@@ -135,46 +145,19 @@ class AskPage:
         finally:
             self._running.pop(session, None)
         now = [*talk, *cards.messages(), *trouble]
-        yield {
-            self.chat: now,
-            self.talk: now,
-            self.seen: LookedAt.of(kept),
+        yield {self.chat: now, self.kept.talk: now, self.kept.seen: LookedAt.of(kept)}
+
+    def _end(self, seen: LookedAt, thread: str, request: gr.Request) -> Updates:
+        self._running.pop(str(request.session_hash), None)
+        return self._show(seen) | {
             self.ask: gr.update(visible=True),
             self.stop: gr.update(visible=False),
+            self.kept.earlier: self.kept.of(request),
+            self.kept.here: thread,
         }
 
     def _show(self, seen: LookedAt) -> Updates:
         return self.panel.show(seen) | self.teaching.show(seen)
-
-    def _fresh(self) -> Updates:
-        empty: list[Message] = []
-        return {
-            self.thread: secrets.token_urlsafe(16),
-            self.talk: empty,
-            self.chat: empty,
-            self.seen: LookedAt(),
-        }
-
-    def _conversations(self, request: gr.Request) -> Any:
-        threads: dict[str, Asked] = {}
-        for one in self.room.store.asked(person=person_of(request), most=NEWEST):
-            if one.db_id in self.room.databases:
-                threads[one.thread] = one  # in the end, the first question of each
-        choices = [(f"{one.question[:60]} · {one.db_id}", thread) for thread, one in threads.items()]
-        return gr.update(choices=choices, value=None)
-
-    def _reopen(self, thread: str, request: gr.Request) -> Updates:
-        found = self.room.store.asked(person=person_of(request), thread=thread)[::-1]
-        if not found:
-            return {}
-        talk = [message for one in found for message in (asked(one.question), kept_answer(one))]
-        return {
-            self.thread: thread,
-            self.talk: talk,
-            self.chat: talk,
-            self.seen: LookedAt.of(found[-1]),
-            self.database: found[-1].db_id,
-        }
 
     def _examples(self, name: str, request: gr.Request) -> Any:
         return gr.update(choices=self.room.examples(name, person_of(request)), value=None)

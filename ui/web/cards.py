@@ -83,6 +83,11 @@ def failed(why: str) -> Message:
     return {"role": "assistant", "content": f"**{HEADINGS['failed']}** {escape(why)}"}
 
 
+def remarked(words: str) -> Message:
+    """The page's own words."""
+    return {"role": "assistant", "content": f"*{escape(words)}*"}
+
+
 def kept_answer(kept: Asked) -> Message:
     """The words of an answer of an earlier day."""
     words = kept.answer.get("text") or kept.answer.get("reason") or "Done."

@@ -58,7 +58,9 @@ class ImprovePage:
             self.method = gr.Dropdown(METHODS, value=METHODS[0], label="Objective", elem_id="run-method")
             self.annotator = gr.Dropdown(ANNOTATORS, value=ANNOTATORS[0], label="Annotator")
             self.rounds = gr.Slider(1, 6, value=2, step=1, label="Rounds", elem_id="run-rounds")
-            self.made_up = gr.Slider(20, 1000, value=100, step=10, label="Questions to make up")
+            self.made_up = gr.Slider(
+                20, 1000, value=100, step=10, label="Questions to make up", elem_id="run-made-up"
+            )
         self.start = gr.Button("Start", variant="primary", elem_id="run-start")
         self.note = gr.HTML(elem_id="run-note")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape as html
 from typing import Any
 
@@ -19,34 +19,37 @@ TABLE_ROWS = 1_000
 
 @dataclass(frozen=True)
 class LookedAt:
-    """kept: the question; result: of its SQL, or of what a person ran instead; chart: of the result."""
+    """kept: the question; result: of its SQL, or of what a person ran instead; chart: of the result; theirs:
+    somebody else's, who shared it.
+    """
 
     kept: Asked | None = None
     result: Result | None = None
     chart: Chart | None = None
+    theirs: bool = False
 
     @classmethod
-    def of(cls, kept: Asked | None) -> LookedAt:
+    def of(cls, kept: Asked | None, *, theirs: bool = False) -> LookedAt:
         """A kept question with what was answered; of one that was withheld, the best guess."""
         if kept is None:
             return cls()
-        told = kept.answer
+        told, seen = kept.answer, cls(kept, theirs=theirs)
         best = told if told.get("columns") else next(iter(told.get("readings") or ()), {})
         if not best.get("columns"):
-            return cls(kept)
-        return cls(kept).showing(best["columns"], best["rows"], kept.sql)
+            return seen
+        return seen.showing(best["columns"], best["rows"], kept.sql)
 
     def showing(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], sql: str) -> LookedAt:
         """The same question with another result."""
         return self.with_result(Result(tuple(columns), [tuple(row) for row in rows], sql=sql))
 
     def with_result(self, result: Result) -> LookedAt:
-        return LookedAt(self.kept, result, first_chart(result))
+        return replace(self, result=result, chart=first_chart(result))
 
     @property
     def rivals(self) -> list[dict[str, Any]]:
         """The two readings that the question asks back about, else none."""
-        if self.kept is None or self.kept.status != "clarify":
+        if self.kept is None or self.kept.status != "clarify" or self.theirs:
             return []
         return self.kept.answer.get("readings", [])[:2]
 

@@ -6,13 +6,13 @@ safe for many threads at once, and conversations are kept apart by their thread.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...agents.conversation import new_thread_id
 from ...errors import SqlbergError
 from ...tools.limits import Limits, Result
 from ...tools.notes import Notes, read_notes, write_notes
@@ -144,9 +144,7 @@ class Room:
 
     def answer(self, name: str, question: str, *, person: str) -> Asked:
         """The answer to one question, as it is kept. Raises `SqlbergError`."""
-        *_, kept = self.ask(
-            name, question, person=person, thread=secrets.token_urlsafe(16), cancel=threading.Event()
-        )
+        *_, kept = self.ask(name, question, person=person, thread=new_thread_id(), cancel=threading.Event())
         assert isinstance(kept, Asked)  # the last event of a question is its answer
         return kept
 
@@ -171,6 +169,17 @@ class Room:
         self.store.keep(kept)
         self._log(kept.person, name, "ask", answer.question, kept.sql, len(answer.rows), answer.status)
         return kept
+
+    def shared(self, link: str, person: str) -> list[Asked]:
+        """The questions of a conversation that somebody shared, the oldest first. Raises `SqlbergError`:
+        there is none, or it was read by another policy than this person's.
+        """
+        found = [one for one in self.store.shared(link) if one.db_id in self.databases]
+        if not found:
+            raise SqlbergError("There is no such conversation, or its link was ended.")
+        if any(self._key(one.db_id, one.person) != self._key(one.db_id, person) for one in found):
+            raise SqlbergError("Whoever shared this may read other data than you: ask it yourself.")
+        return found
 
     def run(self, name: str, sql: str, *, person: str) -> Result:
         """What a person's own statement gives, under the same guard and limits. Raises `SqlbergError`."""

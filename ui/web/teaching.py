@@ -33,7 +33,8 @@ class Teaching:
         return [self.whole, self.words, self.thanks]
 
     def show(self, seen: LookedAt) -> Updates:
-        return {self.whole: gr.update(visible=seen.kept is not None), self.words: "", self.thanks: ""}
+        own = seen.kept is not None and not seen.theirs
+        return {self.whole: gr.update(visible=own), self.words: "", self.thanks: ""}
 
     def wire(self) -> None:
         """What happens here, and on the panel's two readings."""
@@ -43,33 +44,35 @@ class Teaching:
             (self.good, "up"), (self.bad, "down"), (self.comment, "comment")
         ]  # fmt: skip
         for button, verdict in verdicts:
-            button.click(self._saying(verdict), [seen, self.words], [self.thanks], **quiet)
-        self.right.click(self._corrected, [seen, self.panel.sql, self.words], [self.thanks], **quiet)
+            button.click(self._saying(verdict), [seen, self.words], [self.thanks, self.words], **quiet)
+        self.right.click(
+            self._corrected, [seen, self.panel.sql, self.words], [self.thanks, self.words], **quiet
+        )
         for number, (_, _, choose) in enumerate(self.panel.readings):
             choose.click(
                 self._choosing(number),
                 [seen],
-                [seen, self.thanks, self.panel.choices, self.panel.sql],
+                [seen, self.thanks, self.words, self.panel.choices, self.panel.sql],
                 **quiet,
             ).then(self.panel.draw, [seen], self.panel.drawn, **quiet)
 
     def _saying(self, verdict: Verdict) -> Any:
-        def say(seen: LookedAt, words: str, request: gr.Request) -> str:
+        def say(seen: LookedAt, words: str, request: gr.Request) -> Updates:
             if verdict == "comment" and not words.strip():
-                return told("Write what you want to say first.", good=False)
+                return self._refused("Write what you want to say first.")
             return self._keep(seen, request, verdict=verdict, words=words.strip())
 
         return say
 
-    def _corrected(self, seen: LookedAt, sql: str, words: str, request: gr.Request) -> str:
+    def _corrected(self, seen: LookedAt, sql: str, words: str, request: gr.Request) -> Updates:
         if seen.kept is None or not sql.strip():
-            return told("There is no SQL to learn from.", good=False)
+            return self._refused("There is no SQL to learn from.")
         if sql.strip() == seen.kept.sql.strip():
             return self._keep(seen, request, verdict="up", words=words.strip())
         try:
             self.room.run(seen.kept.db_id, sql, person=person_of(request))
         except SqlbergError as error:
-            return told(f"Only SQL that runs is learned from: {error}", good=False)
+            return self._refused(f"Only SQL that runs is learned from: {error}")
         return self._keep(seen, request, verdict="corrected", better=sql.strip(), words=words.strip())
 
     def _choosing(self, number: int) -> Any:
@@ -78,20 +81,22 @@ class Teaching:
                 return {}
             one, other = seen.rivals[number], seen.rivals[1 - number]
             kept = self._keep(seen, request, verdict="preferred", better=one["sql"], worse=other["sql"])
-            return {
+            return kept | {
                 self.panel.seen: seen.showing(one["columns"], one["rows"], one["sql"]),
-                self.thanks: kept,
                 self.panel.choices: gr.update(visible=False),
                 self.panel.sql: one["sql"],
             }
 
         return choose
 
-    def _keep(self, seen: LookedAt, request: gr.Request, **said: Any) -> str:
-        if seen.kept is None:
-            return told("There is no answer to speak of yet.", good=False)
+    def _keep(self, seen: LookedAt, request: gr.Request, **said: Any) -> Updates:
+        if seen.kept is None or seen.theirs:
+            return self._refused("There is no answer of yours to speak of yet.")
         try:
             self.room.store.say(Said(asked=seen.kept.id, person=person_of(request), **said))
         except SqlbergError as error:
-            return told(str(error), good=False)
-        return told(THANKS)
+            return self._refused(str(error))
+        return {self.thanks: told(THANKS), self.words: ""}
+
+    def _refused(self, why: str) -> Updates:
+        return {self.thanks: told(why, good=False)}
