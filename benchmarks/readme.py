@@ -203,10 +203,10 @@ def sessions(figures: Figures) -> str:
         [f"{figures['sessions']} sessions, questions", str(figures["questions"])],
         ["words of another's database", str(figures["mixed"])],
         ["questions lost", str(figures["lost"])],
-        ["stopped, and of these not ended", f"{figures['stopped']}, {figures['stopped_and_answered']}"],
+        ["stopped, and of these too late", f"{figures['stopped']}, {figures['stopped_too_late']}"],
         ["seconds to the first step, median and 95th percentile",
          f"{number(figures['first_step_p50'], 2)} and {number(figures['first_step_p95'], 2)}"],
-        ["memory after the first round and after the last", f"{memory[0]:.0f} and {memory[-1]:.0f} MB"],
+        ["memory each time that all had left", ", ".join(f"{one:.0f}" for one in memory) + " MB"],
     ]  # fmt: skip
     return table(["", "measured"], rows)
 

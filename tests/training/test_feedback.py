@@ -188,3 +188,14 @@ def test_a_link_opens_one_conversation_until_it_is_ended(store: Store, question:
     store.unshare("one", person="ada")
     assert store.shared(link) == []
     assert store.share("one", person="ada") != link
+
+
+def test_conversations_are_named_by_their_first_question(store: Store, question: Asked):
+    for number, (person, thread) in enumerate((("ada", "x"), ("ada", "y"), ("bo", "z"), ("ada", "x"))):
+        told = {"id": f"{number}", "person": person, "thread": thread, "question": f"question {number}"}
+        store.keep(question.model_copy(update=told | {"at": f"2026-01-0{number + 1}"}))
+    assert store.conversations("ada", 500) == [
+        ("x", "shop", "question 0"), ("y", "shop", "question 1")
+    ]  # fmt: skip
+    assert store.conversations("ada", 1) == [("x", "shop", "question 3")]
+    assert store.conversations("cy", 500) == []

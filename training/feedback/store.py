@@ -201,6 +201,18 @@ class Store:
             )
             return [_asked(row) for row in rows]
 
+    def conversations(self, person: str, most: int) -> list[tuple[str, str, str]]:
+        """Thread, database and first question of a person's conversations, the one asked in last first. most:
+        questions that are looked through, from the newest.
+        """
+        with self._telling():
+            rows = self._connection().execute(
+                "SELECT thread, db_id, question FROM asked WHERE person = ? "
+                "ORDER BY at DESC, rowid DESC LIMIT ?",
+                (person, most),
+            )
+            return list({row[0]: row for row in rows}.values())  # a dict keeps places, and the last value
+
     def find(self, id: str, *, person: str | None = None) -> Asked | None:
         """The question with this id; person: only if it is theirs."""
         with self._telling():
@@ -262,6 +274,7 @@ class Store:
             connection = sqlite3.connect(self.path, timeout=_SECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -256")  # KiB: a server has a connection for each thread
             self._here.connection = connection
         return connection
 

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-import shutil
-import tempfile
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,13 +10,11 @@ import gradio as gr
 from ...errors import SqlbergError
 from ...tools.limits import Result
 from .charts import MARKS, Chart, fitting, kinds, spec
-from .downloads import FORMATS
 from .looked_at import LookedAt, Updates, datatypes, facts, frame, told
 from .room import Room, person_of
+from .taking_away import TakingAway
 
 NO_CHART = "none"
-HANDED_OVER_SECONDS = 300
-"""After these a file to download has been copied."""
 
 
 class AnswerPanel:
@@ -30,7 +22,6 @@ class AnswerPanel:
 
     def __init__(self, room: Room, seen: gr.State) -> None:
         self.room, self.seen = room, seen
-        self._files = tempfile.TemporaryDirectory(prefix="sqlberg-downloads-")
         with gr.Column(visible=False, elem_id="answer") as self.whole:
             self.facts = gr.HTML(elem_id="facts")
             self._build_choices()
@@ -49,13 +40,9 @@ class AnswerPanel:
                     max_lines=14,
                 )
                 self.run = gr.Button("Run this SQL", elem_id="run")
-            with gr.Row():
-                self.downloads = [
-                    gr.DownloadButton(name.upper(), elem_id=f"download-{name}", min_width=90)
-                    for name in FORMATS
-                ]
-                self.answer_file = gr.DownloadButton("Answer file", elem_id="download-answer", min_width=90)
-            self.note = gr.HTML(elem_id="note")
+            self.note = gr.HTML(elem_id="note", render=False)
+            self.taking_away = TakingAway(seen, self.note)
+            self.note.render()
 
     def _build_choices(self) -> None:
         with gr.Row(visible=False, elem_id="choices") as self.choices:
@@ -81,7 +68,7 @@ class AnswerPanel:
     def drawn(self) -> list[Any]:
         """What another result changes."""
         return [
-            self.table, self.facts, self.chart_part, self.mark, *self.axes, self.plot, *self.downloads
+            self.table, self.facts, self.chart_part, self.mark, *self.axes, self.plot
         ]  # fmt: skip
 
     @property
@@ -89,12 +76,13 @@ class AnswerPanel:
         """All that `show` may change."""
         readings = [part for reading in self.readings for part in reading[:2]]
         return [
-            self.whole, self.choices, *readings, self.sql, self.answer_file, self.note, *self.drawn
+            self.whole, self.choices, *readings, self.sql, self.note, *self.drawn
         ]  # fmt: skip
 
     def wire(self) -> None:
         """What happens on the panel."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self.taking_away.wire()
         self.run.click(
             self._run, [self.sql, self.seen], [self.seen, self.note], concurrency_limit=None, **quiet
         ).then(self.draw, [self.seen], self.drawn, **quiet)
@@ -110,10 +98,10 @@ class AnswerPanel:
             self.whole: gr.update(visible=True),
             self.choices: gr.update(visible=len(seen.rivals) == 2),
             self.sql: kept.sql,
-            self.answer_file: self._file("answer.json", json.dumps(kept.answer, ensure_ascii=False).encode()),
             self.note: "",
         }
-        for (table, sql, _), reading in zip(self.readings, seen.rivals, strict=False):
+        nothing = {"columns": [], "rows": [], "sql": ""}
+        for (table, sql, _), reading in zip(self.readings, seen.rivals or [nothing] * 2, strict=False):
             updates |= {table: frame(reading["columns"], reading["rows"]), sql: reading["sql"]}
         return updates | self.draw(seen)
 
@@ -122,9 +110,7 @@ class AnswerPanel:
         result, chart = seen.result, seen.chart
         if result is None:
             hidden = gr.update(visible=False)
-            return {self.table: hidden, self.facts: facts(seen), self.chart_part: hidden} | dict.fromkeys(
-                self.downloads, gr.update(interactive=False)
-            )
+            return {self.table: hidden, self.facts: facts(seen), self.chart_part: hidden}
         used = (chart.x, chart.y, chart.colour) if chart else (None, None, None)
         names = [NO_CHART, *result.columns]
         drawable = len(result.rows) > 1 and "number" in kinds(result)
@@ -140,8 +126,6 @@ class AnswerPanel:
         for axis, column in zip(self.axes, used, strict=True):
             value = NO_CHART if column is None else result.columns[column]
             updates[axis] = gr.update(choices=names, value=value)
-        for button, (name, make) in zip(self.downloads, FORMATS.items(), strict=True):
-            updates[button] = self._made(f"result.{name}", make, result)
         return updates
 
     def _redraw(self, seen: LookedAt, mark: Any, across: str, up: str, colour: str) -> Any:
@@ -163,23 +147,6 @@ class AnswerPanel:
             self.seen: seen.with_result(replace(result, sql=sql)),
             self.note: told("This SQL gives that."),
         }
-
-    def _made(self, name: str, make: Any, result: Result) -> Any:
-        try:
-            return self._file(name, make(result))
-        except SqlbergError:
-            return gr.update(value=None, interactive=False)
-
-    def _file(self, name: str, content: bytes) -> Any:
-        """Somewhere that nobody guesses. Gradio gives out a copy of its own, so that ours may go soon."""
-        folder = Path(self._files.name)
-        for old in folder.iterdir():
-            if old.stat().st_mtime < time.time() - HANDED_OVER_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-        place = folder / secrets.token_urlsafe(16)
-        place.mkdir()
-        (place / name).write_bytes(content)
-        return gr.update(value=str(place / name), interactive=True)
 
 
 def _drawing(chart: Chart, result: Result) -> Any:

@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from ...errors import SqlbergError
 from .ask_page import AskPage
+from .forgetting import GRACE_SECONDS, forget_the_gone
 from .improve_page import ImprovePage
 from .label_page import KEYS, LabelPage
 from .labelling import Labelling
@@ -33,6 +34,7 @@ CSS = """
 .bad { color: var(--color-red-600, #dc2626); }
 .dark .good { color: #4ade80; }
 .dark .bad { color: #f87171; }
+body:not(.busy) #stop, body.busy #ask, body.busy #answer { display: none !important; }
 #look-picture { overflow-x: auto; }
 #run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
 #run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
@@ -43,16 +45,14 @@ progress, meter { accent-color: #0d9488; }
 @media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
 footer { display: none !important; }
 """
-KEPT_SECONDS = 24 * 3600
-"""A file to download is there this long."""
 SYSTEM_FONTS = ("system-ui", "sans-serif")
 MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
 
 
 def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
     """All tabs over one room. runs, learner: of the page that improves, without which there is none."""
-    cache = (3600, KEPT_SECONDS)
-    with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True, delete_cache=cache) as blocks:
+    uploads = (3600, 24 * 3600)  # seconds between looks, and until they go
+    with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True, delete_cache=uploads) as blocks:
         gr.Markdown("# sqlberg", elem_id="title")
         with gr.Tabs():
             with gr.Tab("Ask", id="ask"):
@@ -88,10 +88,11 @@ def launch(
     port: int = 7860,
     people: People | None = None,
     header: str | None = None,
+    grace: float = GRACE_SECONDS,
     block: bool = True,
 ) -> tuple[gr.Blocks, str]:
     """Give the page out; returns it with its address. people: who may come in; header: in which a reverse
-    proxy names who does, instead. block: until Ctrl-C.
+    proxy names who does, instead. grace: seconds that who has left is remembered. block: until Ctrl-C.
     """
     blocks = page(room, runs, learner)
     blocks.queue(max_size=512, default_concurrency_limit=32)
@@ -112,7 +113,10 @@ def launch(
         ssr_mode=False,
         app_kwargs={"middleware": [Middleware(Visitors)]},
         enable_monitoring=False,
+        run_history=False,
+        state_session_capacity=1000,
     )
+    forget_the_gone(blocks, grace)
     if block:
         blocks.block_thread()
     return blocks, address

@@ -18,13 +18,17 @@ from .looked_at import LookedAt, Updates
 from .room import Room, person_of
 from .teaching import Teaching
 
+_BUSY = "(...given) => { document.body.classList.add('busy'); return given; }"
+_FREE = "() => document.body.classList.remove('busy')"
+
 
 class AskPage:
     """The page's components, built inside a `gr.Blocks`, and what happens on them.
 
-    A question is three events: `_begin` makes the page busy, `_ask` streams the steps, `_end` shows the
-    answer and frees the page, whatever happened. The streaming one changes the chat alone: Gradio builds
-    every other output of an event anew with each step, which fifty people at once would wait for.
+    A question is three events: `_begin` takes it in, `_ask` streams the steps, `_end` shows the answer,
+    whatever happened; between them the browser knows by itself that it is busy (`app.CSS`). The streaming one
+    changes the chat alone: Gradio builds every other output of an event anew with each step, which fifty
+    people at once would wait for.
     """
 
     def __init__(self, room: Room) -> None:
@@ -57,17 +61,18 @@ class AskPage:
                 scale=6, autofocus=True, elem_id="question", max_length=8_000,
             )  # fmt: skip
             self.ask = gr.Button("Ask", variant="primary", min_width=90, elem_id="ask")
-            self.stop = gr.Button("Stop", variant="stop", min_width=90, elem_id="stop", visible=False)
+            self.stop = gr.Button("Stop", variant="stop", min_width=90, elem_id="stop")
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        kept, buttons = self.kept, [self.ask, self.stop]
+        kept = self.kept
         for begin in (self.ask.click, self.question.submit):
             begin(
                 self._begin,
                 [self.question, kept.thread, kept.talk],
-                [self._asking, kept.thread, self.chat, self.question, *buttons, self.panel.whole],
+                [self._asking, kept.thread, self.chat, self.question],
                 queue=False,
+                js=_BUSY,
                 **quiet,
             ).success(
                 self._ask,
@@ -78,9 +83,9 @@ class AskPage:
             ).then(
                 self._end,
                 [kept.seen, kept.thread],
-                [*buttons, kept.earlier, kept.here, *self._below],
+                [kept.earlier, kept.here, *self._below],
                 **quiet,
-            )
+            ).then(None, [], [], js=_FREE, **quiet)
         self.stop.click(self.leave, [], [], queue=False, **quiet)
         self.database.change(self._examples, [self.database], [self.examples], **quiet)
         self.examples.input(lambda chosen: chosen, [self.examples], [self.question], queue=False, **quiet)
@@ -119,9 +124,6 @@ class AskPage:
             self.kept.thread: thread or new_thread_id(),
             self.chat: [*talk, asked(question)],
             self.question: "",
-            self.ask: gr.update(visible=False),
-            self.stop: gr.update(visible=True),
-            self.panel.whole: gr.update(visible=False),
         }
 
     def _ask(
@@ -149,12 +151,7 @@ class AskPage:
 
     def _end(self, seen: LookedAt, thread: str, request: gr.Request) -> Updates:
         self._running.pop(str(request.session_hash), None)
-        return self._show(seen) | {
-            self.ask: gr.update(visible=True),
-            self.stop: gr.update(visible=False),
-            self.kept.earlier: self.kept.of(request),
-            self.kept.here: thread,
-        }
+        return self._show(seen) | {self.kept.earlier: self.kept.of(request), self.kept.here: thread}
 
     def _show(self, seen: LookedAt) -> Updates:
         return self.panel.show(seen) | self.teaching.show(seen)

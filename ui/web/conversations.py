@@ -72,11 +72,12 @@ class Conversations:
 
     def of(self, request: gr.Request) -> Any:
         """The choices of earlier ones."""
-        threads: dict[str, Asked] = {}
-        for one in self.room.store.asked(person=person_of(request), most=NEWEST):
-            if one.db_id in self.room.databases:
-                threads[one.thread] = one  # in the end, the first question of each
-        choices = [(f"{one.question[:60]} · {one.db_id}", thread) for thread, one in threads.items()]
+        found = self.room.store.conversations(person_of(request), NEWEST)
+        choices = [
+            (f"{question[:60]} · {name}", thread)
+            for thread, name, question in found
+            if name in self.room.databases
+        ]
         return gr.update(choices=choices, value=None)
 
     def _opened(self, here: str, request: gr.Request) -> Updates:
