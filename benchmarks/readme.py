@@ -211,6 +211,16 @@ def sessions(figures: Figures) -> str:
     return table(["", "measured"], rows)
 
 
+def first_paint(figures: Figures) -> str:
+    """How soon the page is seen."""
+    caches = {"empty_cache": "the browser's cache is empty", "again": "opened again"}
+    rows = [
+        [told, f"{number(figures[f'first_paint_{cache}'], 2)} s", f"{number(figures[f'ready_{cache}'], 2)} s"]
+        for cache, told in caches.items()
+    ]
+    return table(["on loopback, two cores", "first paint", "a question can be typed"], rows)
+
+
 def serving(figures: Figures) -> str:
     """The agent beside a plain load, medians of the turns."""
     sides = {"agent": "32 questions in flight", "plain": "the same requests, 32 at a time"}
@@ -286,6 +296,7 @@ TABLES: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "found": ("tools.json", found),
     "speed": ("tools.json", speed),
     "sessions": ("sessions.json", sessions),
+    "first-paint": ("first_paint.json", first_paint),
     "serving": ("serving.json", serving),
     "concurrency": ("concurrency.json", concurrency),
     "concurrency-embedded": ("concurrency_embedded.json", concurrency),

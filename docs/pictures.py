@@ -30,7 +30,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True},
 }
-COLOURS = 128
+COLOURS = 256
 """Of a picture as it is kept."""
 
 
@@ -82,11 +82,11 @@ def prepare(page: Page) -> None:
 
 def tab(page: Page, name: str) -> None:
     """Choose a tab, which a narrow page may keep behind a button."""
-    found = page.query_selector(f"role=tab[name='{name}']")
-    if found is None or not found.is_visible():
+    if page.is_visible(f"role=tab[name='{name}']"):
+        page.click(f"role=tab[name='{name}']")
+    else:
         page.click(".overflow-menu button")
-        found = page.wait_for_selector(f".overflow-dropdown button:has-text('{name}')")
-    found.click()
+        page.click(f".overflow-dropdown button:has-text('{name}')")
 
 
 def take(browser: Browser, address: str) -> None:

@@ -196,7 +196,7 @@ def test_every_table_has_its_place_in_the_readme(repository: Path, readme_tables
 
 def test_the_readme_begins_with_its_two_commands(repository: Path) -> None:
     commands = (repository / "README.md").read_text(encoding="utf-8").split("```\n")[1::2][:2]
-    assert commands[0].startswith('pip install . && sqlberg ask sample "')
+    assert commands[0] == "pip install '.[chat]' && sqlberg chat\n"
     assert commands[1] == "pip install '.[test]' && pytest\n"
 
 

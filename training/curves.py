@@ -13,6 +13,7 @@ from .rows import read_rows
 CHOSEN, REJECTED, OTHER = "#1b6ca8", "#c8553d", "#7a7a7a"
 """Told apart by people who see no red, too."""
 
+FEW = 30
 Row = dict[str, Any]
 
 
@@ -28,19 +29,20 @@ def draw_curves(log: Path, file: Path) -> Path | None:
 def curves(log: Sequence[Row]) -> str:
     """Loss, levels and margins by step, as SVG. log: `Step`s."""
     steps = [row["step"] for row in log]
+    dots = "." if len(log) < FEW else ""  # a line through one step is not seen
 
     def draw(axes: Any) -> None:
         loss, levels, margins = axes
-        loss.plot(steps, [row["loss"] for row in log], color=OTHER)
+        loss.plot(steps, [row["loss"] for row in log], marker=dots, color=OTHER)
         loss.set(title="loss", xlabel="step")
         for key, colour in (("chosen", CHOSEN), ("rejected", REJECTED)):
-            levels.plot(steps, [row[key] for row in log], color=colour, label=key)
+            levels.plot(steps, [row[key] for row in log], marker=dots, color=colour, label=key)
         levels.set(title="log-probability of a token", xlabel="step")
         levels.legend()
-        margins.plot(steps, [row["margin"] for row in log], color=CHOSEN)
+        margins.plot(steps, [row["margin"] for row in log], marker=dots, color=CHOSEN)
         margins.set(title="margin; right, % (grey)", xlabel="step")
         shares = margins.twinx()
-        shares.plot(steps, [100 * row["accuracy"] for row in log], color=OTHER, alpha=0.5)
+        shares.plot(steps, [100 * row["accuracy"] for row in log], marker=dots, color=OTHER, alpha=0.5)
         shares.set_ylim(0, 105)
 
     return picture(draw, 12, columns=3)
@@ -55,7 +57,7 @@ def picture(draw: Callable[[Any], None], width: float, columns: int = 1) -> str:
     FigureCanvasSVG(figure)
     draw(figure.subplots(1, columns))
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 

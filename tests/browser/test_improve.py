@@ -34,6 +34,12 @@ def test_a_run_is_started_and_watched_and_its_adapter_answers(visit: Any, store:
         "document.querySelector('#run-state').innerText.includes('is not working')", timeout=300_000
     )
     page.wait_for_selector("#run-curves svg")
+    page.click("text=Compare on held-out questions")
+    for side, name in (("before", "base"), ("after", "round-1")):
+        page.click(f"#run-{side} input")
+        page.click(f"role=option[name='{name}']")
+    page.click("#run-compare")
+    page.wait_for_function("document.querySelector('#run-changed').innerText.includes('round-1')")
     page.click("#run-adapter input")
     page.click("role=option[name='round-1']")
     page.click("#run-use")

@@ -1,6 +1,6 @@
-"""The page as a whole: its tabs, its looks, and the server that gives it out.
+"""The page as a whole: its tabs, and the server that gives it out.
 
-Loopback unless told otherwise, nothing shared, no request to another host: fonts are the system's own.
+Loopback unless told otherwise, nothing shared, no request to another host.
 """
 
 from __future__ import annotations
@@ -23,30 +23,11 @@ from .improve_page import ImprovePage
 from .label_page import KEYS, LabelPage
 from .labelling import Labelling
 from .look_page import LookPage
+from .looks import CSS, NAMES, theme
 from .people import People
 from .room import Room, person_of
 from .runs import Runs
 from .visitors import Visitors
-
-CSS = """
-.facts, .good, .bad { margin: 0.2rem 0; font-size: 0.95rem; }
-.good { color: var(--color-green-700, #15803d); }
-.bad { color: var(--color-red-600, #dc2626); }
-.dark .good { color: #4ade80; }
-.dark .bad { color: #f87171; }
-body:not(.busy) #stop, body.busy #ask, body.busy #answer { display: none !important; }
-#look-picture { overflow-x: auto; }
-#run-curves svg, #look-picture svg { max-width: 100%; height: auto; }
-#run-state pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
-#plot .altair, #plot .altair > div, #plot .vega-embed { width: 100%; }
-meter { width: 5rem; vertical-align: middle; }
-.cm-scroller { min-height: 3.5rem !important; }
-progress, meter { accent-color: #0d9488; }
-@media (max-width: 768px) { #side { order: 2; } #title { margin-bottom: 0; } }
-footer { display: none !important; }
-"""
-SYSTEM_FONTS = ("system-ui", "sans-serif")
-MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
 
 
 def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
@@ -71,12 +52,6 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
         api(_asking(room), api_name="ask")
         blocks.load(looking.opened, [], looking.parts, api_visibility="private", show_progress="hidden")
     return blocks
-
-
-def theme() -> Any:
-    from gradio.themes import Soft
-
-    return Soft(primary_hue="teal", font=list(SYSTEM_FONTS), font_mono=list(MONO_FONTS))
 
 
 def launch(
@@ -108,7 +83,7 @@ def launch(
         show_error=False,
         theme=theme(),
         css=CSS,
-        head=KEYS,
+        head=KEYS + NAMES,
         footer_links=[],
         ssr_mode=False,
         app_kwargs={"middleware": [Middleware(Visitors)]},

@@ -27,6 +27,7 @@ MOST_BARS = 40
 MOST_COLOURS = 10
 ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
 """Pictures may be saved; the editor would be on another host, and would be sent the data."""
+ACCENT = "#0d9488"
 GREY = {"labelColor": "#808080", "titleColor": "#808080", "gridColor": "#80808033", "domainColor": "#808080"}
 """Can be read on light and dark."""
 _KEY_ENDINGS = ("id", "_id", "_key", "code", "zip")
@@ -105,6 +106,7 @@ def spec(chart: Chart, result: Result) -> dict[str, Any]:
         "config": {
             "axis": GREY,
             "legend": {n: c for n, c in GREY.items() if n[0] in "lt"},
+            "mark": {"color": ACCENT},
             "view": {"stroke": "transparent"},
         },
         "data": {"values": rows},

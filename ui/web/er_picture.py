@@ -9,6 +9,7 @@ from ...tools.schema import Catalog, Table
 WIDTH, LINE, PAD = 190, 17, 8
 """Of a box, of a column's line, and around it; in pixels."""
 FILL = "var(--block-background-fill,#fff)"
+TEXT = "var(--body-text-color,#404040)"
 SHOWN = 9
 """Columns of a box."""
 MOST = 60
@@ -86,9 +87,9 @@ def _box(table: Table, x: float, y: float, catalog: Catalog) -> str:
     lines = []
     for number, column in enumerate(columns[:SHOWN]):
         mark = "🔑 " if column.name.lower() in keys else "↗ " if column.name.lower() in linked else ""
-        lines.append(_text(x + PAD, y + 42 + number * LINE, f"{mark}{_cut(column.name)}", "#808080"))
+        lines.append(_text(x + PAD, y + 42 + number * LINE, f"{mark}{_cut(column.name)}", TEXT))
     if len(columns) > SHOWN:
-        lines.append(_text(x + PAD, y + 42 + SHOWN * LINE, f"… {len(columns) - SHOWN} more", "#808080"))
+        lines.append(_text(x + PAD, y + 42 + SHOWN * LINE, f"… {len(columns) - SHOWN} more", TEXT))
     frame = f'x="{x}" y="{y}" width="{WIDTH}" rx="6"'
     body = f'<rect {frame} height="{_height(table)}" fill="{FILL}" stroke="#80808080"/>'
     head = f'<rect {frame} height="26" fill="#0d9488"/>'

@@ -47,12 +47,16 @@ class ImprovePage:
         self.name = gr.Textbox(label="Name of a new run", value="first", elem_id="run-name")
         self.database = gr.Dropdown(room.names, value=room.names[0], label="Database", elem_id="run-database")
         self.questions = gr.File(
-            label="Questions to learn from (JSONL; without, some are made up)", file_types=[".jsonl"],
-            elem_id="run-questions",
+            label="Questions (JSONL)", file_types=[".jsonl"],
+            elem_id="run-questions", height=140,
         )  # fmt: skip
         self.held_out = gr.File(
-            label="Questions with SQL that decide (JSONL)", file_types=[".jsonl"], elem_id="run-held-out"
+            label="Held out, with SQL (JSONL)",
+            file_types=[".jsonl"],
+            elem_id="run-held-out",
+            height=140,
         )
+        gr.Markdown("Without questions some are made up. Those held out decide whether an adapter is kept.")
         self.said = gr.Checkbox(True, label="Begin with what people said here", elem_id="run-said")
         with gr.Accordion("How it learns", open=False, elem_id="run-how"):
             self.method = gr.Dropdown(METHODS, value=METHODS[0], label="Objective", elem_id="run-method")
@@ -81,7 +85,9 @@ class ImprovePage:
                 self.before = gr.Dropdown([], label="Of", elem_id="run-before")
                 self.after = gr.Dropdown([], label="And", elem_id="run-after")
                 self.compare = gr.Button("Compare", elem_id="run-compare", min_width=90)
-            self.changed = gr.Dataframe(interactive=False, label="Answered differently", wrap=True)
+            self.changed = gr.Dataframe(
+                interactive=False, label="Answered differently", wrap=True, elem_id="run-changed"
+            )
 
     @property
     def at_first(self) -> list[Any]:

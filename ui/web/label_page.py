@@ -45,7 +45,9 @@ class LabelPage:
             self.count = gr.Slider(5, 200, value=20, step=5, label="Questions")
             self.begin = gr.Button("Make a queue", variant="primary", elem_id="label-begin")
         with gr.Accordion("Questions of a file instead of those asked here", open=False):
-            self.file = gr.File(label="JSONL with question", file_types=[".jsonl"], elem_id="label-file")
+            self.file = gr.File(
+                label="JSONL with question", file_types=[".jsonl"], elem_id="label-file", height=140
+            )
         self.progress = gr.HTML(elem_id="label-progress")
         with gr.Column(visible=False, elem_id="label-task") as self.whole:
             self.question = gr.HTML(elem_id="label-question")
