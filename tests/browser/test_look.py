@@ -34,7 +34,7 @@ def test_what_is_described_is_found_and_told_to_the_model(visit: Any, store: Sto
         "(told => told.indexOf('price') < told.indexOf('country'))"
         "(document.querySelector('#look-columns').innerText)"
     )
-    page.reload()
+    page.reload()  # another day
     page.wait_for_selector("#examples label")
     page.click("role=tab[name='Ask']")
     page.click("#database input")
@@ -43,4 +43,18 @@ def test_what_is_described_is_found_and_told_to_the_model(visit: Any, store: Sto
     # The description is part of what the model is told of the column.
     seen = [message.content for message in store.asked(db_id="shop")[0].response if message.role == "tool"]
     assert any("the takings, in euros" in text for text in seen)
+    assert not visit.complaints
+
+
+def test_what_was_asked_and_what_went_wrong_is_seen(visit: Any) -> None:
+    visit.ask("How many products are there?")
+    page = visit.page
+    page.click("#bad")
+    page.wait_for_selector("#thanks .good")
+    page.click("role=tab[name='Look around']")
+    for part in ("failures", "log"):
+        page.click(f"#look-{part}-part button")
+        page.wait_for_function(
+            f"document.querySelector('#look-{part}')?.innerText.includes('How many products are there?')"
+        )
     assert not visit.complaints

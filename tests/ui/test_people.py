@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from sqlberg.errors import SqlbergError
 from sqlberg.models.references import load_chat_model
 from sqlberg.tools.database import open_database
 from sqlberg.tools.notes import Notes
 from sqlberg.tools.policy import AccessPolicy
-from sqlberg.training.feedback.store import Asked, Store
+from sqlberg.training.feedback.store import Asked, Logged, Said, Store
 from sqlberg.ui.cli import app
 from sqlberg.ui.web.labelling import Labelling
 from sqlberg.ui.web.look_page import known_notes
 from sqlberg.ui.web.people import add_person, matches, read_people
 from sqlberg.ui.web.room import Room, named
+from sqlberg.ui.web.what_was_asked import WhatWasAsked
 from typer.testing import CliRunner
 
 
@@ -134,6 +136,26 @@ def test_people_judge_their_own_questions_unless_they_manage(shop: Path, tmp_pat
         assert labelling.disagreements("shop", "bo") == []
     finally:
         room.close()
+
+
+def test_a_lead_sees_what_all_asked_and_others_their_own(shop: Path, tmp_path: Path):
+    store = Store(tmp_path / "feedback.sqlite")
+    model = load_chat_model("embedded")
+    room = Room(named([str(shop)]), model, "embedded", store, embedder="none", managers=frozenset({"ada"}))
+    for person in ("ada", "bo"):
+        kept = store.keep(Asked(db_id="shop", question=f"What does {person} ask?", person=person))
+        store.log(
+            Logged(person=person, db_id="shop", event="ask", question=kept.question, outcome="answered")
+        )
+        store.say(Said(asked=kept.id, person=person, verdict="down", words="that is not it"))
+    store.log(Logged(person="bo", db_id="other", event="run", sql="SELECT 1"))
+    with gr.Blocks():
+        shown = WhatWasAsked(room)
+    for person, seen in (("ada", {"ada", "bo"}), ("bo", {"bo"})):
+        tables = shown.look("shop", person)
+        assert {row[0] for row in tables[shown.failures]["data"]} == seen
+        assert {row[1] for row in tables[shown.log]["data"]} == seen
+        assert tables[shown.failures]["data"][0][-1] == "that is not it"
 
 
 def test_notes_about_what_is_hidden_are_not_shown(shop: Path):

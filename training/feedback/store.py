@@ -161,13 +161,17 @@ class Store:
                 "INSERT INTO logged (at, person, db_id, event, content) VALUES (?, ?, ?, ?, ?)", values
             )
 
-    def logged(self, most: int | None = None) -> list[Logged]:
-        """What was done, the newest first."""
+    def logged(
+        self, *, person: str | None = None, db_id: str | None = None, most: int | None = None
+    ) -> list[Logged]:
+        """What was done, the newest first. person, db_id: by and on these alone."""
         names = ("at", "person", "db_id", "event")
         with self._telling():
             rows = self._connection().execute(
-                "SELECT at, person, db_id, event, content FROM logged ORDER BY number DESC LIMIT ?",
-                (-1 if most is None else most,),
+                "SELECT at, person, db_id, event, content FROM logged "
+                "WHERE person = coalesce(?, person) AND db_id = coalesce(?, db_id) "
+                "ORDER BY number DESC LIMIT ?",
+                (person, db_id, -1 if most is None else most),
             )
             return [
                 Logged.model_validate(dict(zip(names, row, strict=False)) | json.loads(row[-1]))

@@ -63,6 +63,29 @@ def write_report(folder: Path) -> Path:
     return file
 
 
+def overview(folder: Path) -> str:
+    """What the rounds of a run have come to so far, as SVG: verdicts, gaps and moves of the newest round,
+    right answers on held-out questions; "" before the first has ended.
+    """
+    try:
+        rounds: list[Row] = json.loads((folder / "report.json").read_text(encoding="utf-8"))["rounds"]
+    except (OSError, ValueError, KeyError):
+        return ""
+    if not rounds:
+        return ""
+
+    def draw(axes: Any) -> None:
+        verdicts, gaps, held_out = axes
+        _verdicts(verdicts, rounds)
+        verdicts.set(title="annotations")
+        _moves(gaps, rows_of(folder / f"round-{rounds[-1]['number']}" / MOVES))
+        gaps.set(title=f"the follower, round {rounds[-1]['number']}")
+        _held_out(held_out, rounds)
+        held_out.set(title="on held-out questions")
+
+    return picture(draw, 12, columns=3)
+
+
 def _summary(told: Row) -> str:
     if not any(one["measured"] for one in told["rounds"]):
         return "No questions were held out, so no adapter was put to use by itself."
@@ -120,7 +143,8 @@ def _held_out(axes: Any, rounds: Sequence[Row]) -> None:
             highs.append(100 * (high - right / all_))
         axes.errorbar(numbers, shares, yerr=[lows, highs], fmt="o-", capsize=4, color=colour, label=key)
     axes.set(xlabel="round", ylabel="right, %", xticks=numbers)
-    axes.legend()
+    if measured:
+        axes.legend()
 
 
 def _verdicts(axes: Any, rounds: Sequence[Row]) -> None:

@@ -32,25 +32,26 @@ from .visitors import Visitors
 
 def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
     """All tabs over one room. runs, learner: of the page that improves, without which there is none."""
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     uploads = (3600, 24 * 3600)  # seconds between looks, and until they go
     with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True, delete_cache=uploads) as blocks:
         gr.Markdown("# sqlberg", elem_id="title")
         with gr.Tabs():
-            with gr.Tab("Ask", id="ask"):
+            with gr.Tab("Ask", id="ask") as ask:
                 asking = AskPage(room)
-            with gr.Tab("Look around", id="look"):
+            with gr.Tab("Look around", id="look") as look:
                 looking = LookPage(room)
+            # As it is whenever somebody comes to see.
+            look.select(looking.look, [looking.database], looking.parts, **quiet)
             if runs is not None:
-                with gr.Tab("Label", id="label"):
+                with gr.Tab("Label", id="label") as label:
                     LabelPage(Labelling(room, runs.folder.parent / "views"))
-                with gr.Tab("Improve", id="improve"):
+                with gr.Tab("Improve", id="improve") as improve:
                     improving = ImprovePage(room, runs, learner)
-                blocks.load(
-                    improving.opened, [], improving.at_first, api_visibility="private", show_progress="hidden"
-                )
+                improving.watch(improve, [ask, look, label])
+                blocks.load(improving.opened, [], improving.at_first, **quiet)
         asking.load(blocks)
         api(_asking(room), api_name="ask")
-        blocks.load(looking.opened, [], looking.parts, api_visibility="private", show_progress="hidden")
     return blocks
 
 

@@ -16,6 +16,7 @@ from ...training.curves import curves
 from ...training.feedback.lessons import lessons
 from ...training.formats import write_preferences
 from ...training.preferences import Preference
+from ...training.rounds.report import overview
 from ...training.rounds.sources import one_database
 from .looked_at import Updates, frame, told
 from .room import Room, person_of
@@ -34,7 +35,8 @@ class ImprovePage:
 
     def __init__(self, room: Room, runs: Runs, learner: str) -> None:
         self.room, self.runs, self.learner = room, runs, learner
-        self.timer = gr.Timer(EVERY)
+        self.timer = gr.Timer(EVERY, active=False)  # only while somebody looks (`watch`)
+        self._drawn: dict[str, tuple[Any, str]] = {}
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 self._build_start()
@@ -88,6 +90,13 @@ class ImprovePage:
             self.changed = gr.Dataframe(
                 interactive=False, label="Answered differently", wrap=True, elem_id="run-changed"
             )
+
+    def watch(self, here: gr.Tab, elsewhere: list[gr.Tab]) -> None:
+        """Look every few seconds while this tab is open, and not while another is."""
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        here.select(lambda: gr.Timer(active=True), [], [self.timer], **quiet)
+        for tab in elsewhere:
+            tab.select(lambda: gr.Timer(active=False), [], [self.timer], **quiet)
 
     @property
     def at_first(self) -> list[Any]:
@@ -206,7 +215,7 @@ class ImprovePage:
             return {self.state: told(str(error), good=False)}
         return {
             self.state: _state(seen, self.room.model_name),
-            self.curves: curves(seen.log) if seen.log and find_spec("matplotlib") else "",
+            self.curves: self._pictures(seen),
             self.table: _rounds(seen),
             self.adapter: gr.update(choices=[(_named(path), path) for path in adapters]),
             self.before: gr.update(choices=measured),
@@ -214,6 +223,16 @@ class ImprovePage:
             self.go_on: gr.update(interactive=not seen.running),
             self.stop: gr.update(interactive=seen.running),
         }
+
+    def _pictures(self, seen: Seen) -> str:
+        """Curves of the training and what the rounds came to, drawn anew only when there is more to see."""
+        if not find_spec("matplotlib"):
+            return ""
+        state = (len(seen.log), seen.log[-1:], len(seen.rounds))
+        if self._drawn.get(seen.name, (None, ""))[0] != state:
+            drawn = curves(seen.log) if seen.log else ""
+            self._drawn[seen.name] = (state, drawn + overview(self.runs.place(seen.name)))
+        return self._drawn[seen.name][1]
 
     def _use(self, name: str | None, adapter: str | None, request: gr.Request) -> Updates:
         if refused := self._refused(request):

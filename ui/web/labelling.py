@@ -58,7 +58,7 @@ class Labelling:
 
         judged = {self._asked(one.asked).question for one in self.room.store.said() if one.person == person}
         if file is None:
-            whose = None if self.room.managed_by(person) else person
+            whose = self.room.may_see(person)
             kept = self.room.store.asked(db_id=name, person=whose, most=4 * POOL)
             asked = dict.fromkeys(one.question for one in kept)
             texts = [text for text in asked if text not in judged]

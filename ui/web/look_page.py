@@ -1,4 +1,4 @@
-"""Look around: tables, columns, their figures, how they join, what people know of them, what went wrong."""
+"""Look around: tables, columns, their figures, how they join, and what people know of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from ...tools.schema import Catalog, Column
 from .er_picture import er_picture
 from .looked_at import Updates, frame, told
 from .room import Room, person_of
-
-FAILURES = 50
-"""Questions looked through for those that went wrong."""
+from .what_was_asked import WhatWasAsked
 
 
 class LookPage:
@@ -42,10 +40,7 @@ class LookPage:
             self.picture = gr.HTML(elem_id="look-picture")
         with gr.Accordion("What people know", open=True):
             self._build_notes()
-        with gr.Accordion("Questions that went wrong", open=False):
-            self.failures = gr.Dataframe(
-                interactive=False, wrap=True, elem_id="look-failures", datatype="str"
-            )
+        self.asked = WhatWasAsked(room)
         self._wire()
 
     def _build_notes(self) -> None:
@@ -70,11 +65,11 @@ class LookPage:
 
     @property
     def parts(self) -> list[Any]:
-        return [self.columns, self.picture, self.place, self.join, self.known, self.failures]
+        return [self.columns, self.picture, self.place, self.join, self.known, *self.asked.parts]
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self.database.input(self._look, [self.database], self.parts, **quiet)
+        self.database.input(self.look, [self.database], self.parts, **quiet)
         self.search.submit(self._found, [self.database, self.search], [self.columns], **quiet)
         changed = [self.note, *self.parts, self.text, self.term, self.meaning]
         self.describe.click(self._describe, [self.database, self.place, self.text], changed, **quiet)
@@ -82,11 +77,8 @@ class LookPage:
         for button, holds in ((self.confirm, True), (self.reject, False)):
             button.click(self._joining(holds), [self.database, self.join], changed, **quiet)
 
-    def opened(self, request: gr.Request) -> Updates:
-        """What a new session sees: the first database."""
-        return self._look(self.room.names[0], request)
-
-    def _look(self, name: str, request: gr.Request) -> Updates:
+    def look(self, name: str, request: gr.Request) -> Updates:
+        """All there is to see of a database, as it is now."""
         catalog = self.room.database(name, person_of(request)).catalog
         notes = self.room.notes_of(name)
         places = [table.name for table in catalog.tables]
@@ -99,8 +91,7 @@ class LookPage:
             self.place: gr.update(choices=places, value=None),
             self.join: gr.update(choices=sorted({*inferred, *rejected}), value=None),
             self.known: known_notes(notes, catalog),
-            self.failures: self._failed(name, person_of(request)),
-        }
+        } | self.asked.look(name, person_of(request))
 
     def _found(self, name: str, words: str, request: gr.Request) -> Any:
         database = self.room.database(name, person_of(request))
@@ -146,19 +137,7 @@ class LookPage:
         except SqlbergError as error:
             return {self.note: told(str(error), good=False)}
         cleared = dict.fromkeys((self.text, self.term, self.meaning), "")
-        return {self.note: told("Known from now on.")} | cleared | self._look(name, request)
-
-    def _failed(self, name: str, person: str) -> dict[str, Any]:
-        """Questions of this person that were not answered, or whose answer was said to be wrong."""
-        rows = []
-        for one in self.room.store.asked(db_id=name, person=person, most=FAILURES):
-            wrong = [said for said in self.room.store.said(one.id) if said.verdict in ("down", "corrected")]
-            if one.status != "answered" or wrong:
-                why = "; ".join(said.words or said.verdict for said in wrong) or str(
-                    one.answer.get("reason", "")
-                )
-                rows.append([one.question, one.status, one.sql, why])
-        return frame(["question", "status", "SQL", "why"], rows)
+        return {self.note: told("Known from now on.")} | cleared | self.look(name, request)
 
 
 def _columns(columns: list[Column], catalog: Catalog) -> dict[str, Any]:

@@ -29,6 +29,7 @@ progress::-moz-progress-bar, meter::-moz-meter-bar { background: ACCENT; }
 
 #plot .altair, #plot .altair > div, #plot .vega-embed { width: 100%; }
 #run-curves .prose, #look-picture .prose { overflow-x: auto; }
+#run-curves svg { display: block; margin-bottom: 1rem; }
 #run-curves svg, #look-picture svg { max-width: 100%; min-width: 40rem; height: auto; }
 .dark #run-curves svg { filter: invert(1) hue-rotate(180deg); }  /* black on white, in the same hues */
 #run-state pre { white-space: pre; overflow-x: auto; font-size: 0.85rem; }

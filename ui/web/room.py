@@ -111,6 +111,10 @@ class Room:
         """Whether this person may start improvements and change what answers."""
         return self.managers is None or person in self.managers
 
+    def may_see(self, person: str) -> str | None:
+        """Whose questions this person may see: None for everybody's, which those see who manage."""
+        return None if self.managed_by(person) else person
+
     def _key(self, name: str, person: str) -> tuple[str, str]:
         return name, person if person in self.policies else ""
 
