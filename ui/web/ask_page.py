@@ -26,8 +26,8 @@ class AskPage:
     """The page's components, built inside a `gr.Blocks`, and what happens on them.
 
     A question is three events: `_begin` takes it in, `_ask` streams the steps, `_end` shows the answer,
-    whatever happened; between them the browser knows by itself that it is busy (`looks.CSS`). The streaming one
-    changes the chat alone: Gradio builds every other output of an event anew with each step, which fifty
+    whatever happened; between them the browser knows by itself that it is busy (`looks.CSS`). The streaming
+    one changes the chat alone: Gradio builds every other output of an event anew with each step, which fifty
     people at once would wait for.
     """
 
