@@ -182,6 +182,8 @@ def _measure(
 
 
 def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settings, worker: int) -> None:
+    whole = Adapter(rank=plan.rank)
+    config = config_of(whole, ADAPTED)  # says so where peft is not installed
     from peft import inject_adapter_in_model
 
     network, writer = load_weights(base)
@@ -190,8 +192,7 @@ def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settin
     stream = BatchStream(
         examples, writer, pools, rates=RATES, rows=settings.rows, seed=settings.seed + worker
     )
-    whole = Adapter(rank=plan.rank)
-    inject_adapter_in_model(config_of(whole, ADAPTED), network)
+    inject_adapter_in_model(config, network)
     kept = replace(whole, alpha=plan.share * whole.mean_alpha)
 
     def save(network: SketchNetwork, step: int) -> None:

@@ -97,14 +97,15 @@ class EmbeddedPolicy:
     def __init__(
         self, base: Path = SHIPPED, adapter: Path | None = None, kind: Adapter | None = None
     ) -> None:
-        from peft import inject_adapter_in_model
-
         self.base = base
         network, self.writer = load_weights(base)
         self.network = copy.deepcopy(network)  # the loaded one answers questions
         stored = stored_for(base, adapter) if adapter else None
         self.kind = stored.adapter if stored else kind or Adapter()
-        inject_adapter_in_model(config_of(self.kind, ADAPTED), self.network)
+        config = config_of(self.kind, ADAPTED)  # says so where peft is not installed
+        from peft import inject_adapter_in_model
+
+        inject_adapter_in_model(config, self.network)
         if stored:
             put_tensors(self.network, stored.tensors)
 
