@@ -6,10 +6,10 @@ pi_SFT of the self-annotation experiment (parts/sft_start.py; the run folder is 
 gold SQL of a thirtieth of Spider's train questions, ten times over, which is more than it can bear: what a
 mask is for. Each kind of adapter has rank 16 and the same rate. Masked ones learn with two draws a step, and
 answer by their mean in a single pass, and as ensembles of 4 and of 8. Scored on all of dev as there: right
-answers, the calibration error of the first statement's probability (ten bins, nothing fitted), seconds of
-deciding a question on one core, and the process's memory at its peak. A seed takes about an hour on two
-cores; what is finished lies in results/adapters/. Writes results/adapters.json (not with --quick); `ok`: all
-was measured.
+answers, the calibration error of the first statement's probability (ten bins, nothing fitted), a core's
+seconds of deciding a question (of computing: what else the machine does is not counted), and the process's
+memory at its peak. A seed takes about an hour on two cores; what is finished lies in results/adapters/.
+Writes results/adapters.json (not with --quick); `ok`: all was measured.
 """
 
 from __future__ import annotations
@@ -171,9 +171,9 @@ def scored(deciding: Deciding, way: Way, dev: Asked) -> dict[str, Any]:
     else:
         network, writer = load_weights(deciding.weights, adapter)
     rows = [row for _, row in dev]
-    began = time.perf_counter()
+    began = time.process_time()
     written = write_scored(rows, network, writer, CANDIDATES, max(1, way.members))
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     statements = [[sql for sql, _ in own] for own in written]
     verdicts = deciding.verdicts.of([question for question, _ in dev], statements)
