@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import err, plain_text, print_json
 from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, PolicyOption, finite, read_policy
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from .web.runs import Runs
 
 
 def chat(
@@ -59,7 +64,6 @@ def chat(
       sqlberg chat shop.duckdb --model vllm:sales --base-url http://127.0.0.1:8000/v1
     """
     from ..errors import SqlbergError
-    from ..models.references import load_chat_model
     from ..models.serving.engine import LOOPBACK
     from ..tools.limits import Limits
     from ..training.feedback.store import Store
@@ -79,16 +83,17 @@ def chat(
         raise SqlbergError(
             f"on {host} anybody could ask: give --people or --person-header, or stay on 127.0.0.1"
         )
-    learner = model.partition("+")[0] if model.startswith(("embedded", "transformers:")) else None
     known = read_people(people) if people else People()
     from .web.app import launch
     from .web.room import Room, named
     from .web.runs import Runs
 
+    runs = Runs(folder / "improve", model) if model.startswith(("embedded", "transformers:")) else None
+    answering, loaded = _answering(model, base_url, runs)
     room = Room(
         named(databases or ["sample"]),
-        load_chat_model(model, base_url=base_url),
-        model,
+        loaded,
+        answering,
         Store(folder / "feedback.sqlite"),
         memory=folder / "conversations",
         notes=folder / "notes",
@@ -103,8 +108,7 @@ def chat(
         room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
         _, address = launch(
             room,
-            runs=Runs(folder / "improve") if learner else None,
-            learner=learner or "",
+            runs=runs,
             host=host,
             port=port,
             people=known if people else None,
@@ -119,3 +123,20 @@ def chat(
         raise SqlbergError(f"cannot listen on {host}:{port}: {error}; choose another --port") from error
     finally:
         room.close()
+
+
+def _answering(model: str, base_url: str | None, runs: Runs | None) -> tuple[str, BaseChatModel]:
+    """What answers, with its reference: what people chose on the page, as far as it is still there."""
+    from ..errors import SqlbergError
+    from ..models.references import load_chat_model
+
+    if runs is not None:
+        try:
+            chosen = runs.choice.answering()
+            if chosen != model:
+                loaded = load_chat_model(chosen, base_url=base_url)
+                err().print(plain_text(f"{chosen} answers, as chosen on the page"))
+                return chosen, loaded
+        except SqlbergError as error:
+            err().print(plain_text(f"{model} answers, not what was chosen on the page: {error}"))
+    return model, load_chat_model(model, base_url=base_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sqlberg.training.feedback.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
+    from sqlberg.ui.web.room import Room
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -32,6 +34,23 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextmanager
+def served(room: Room, **options: Any) -> Iterator[str]:
+    """The address of a page over a room, which is closed in the end."""
+    from sqlberg.ui.web.app import launch
+
+    page, address = launch(room, port=free_port(), block=False, **options)
+    yield address
+    page.close()
+    room.close()
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """What the page keeps."""
@@ -42,19 +61,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def address(store: Store, shop: Path, browser: Browser) -> Iterator[str]:
     """Of a page over the sample database and a shop, with the embedded model."""
     from sqlberg.models.references import load_chat_model
-    from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.room import Room, named
     from sqlberg.ui.web.runs import Runs
 
     notes = store.path.parent / "notes"
     room = Room(named(["sample", str(shop)]), load_chat_model("embedded"), "embedded", store, notes=notes)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page, address = launch(room, runs=Runs(store.path.parent / "improve"), port=port, block=False)
-    yield address
-    page.close()
-    room.close()
+    with served(room, runs=Runs(store.path.parent / "improve")) as address:
+        yield address
 
 
 class Visit:

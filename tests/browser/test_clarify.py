@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from sqlberg.training.feedback.store import Store
 from sqlberg.training.preferences import Preference
 
 from ..agents.scripted import ScriptedModel, sql, words
-from .conftest import Visit
+from .conftest import Visit, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,7 +26,6 @@ READINGS = ("SELECT name FROM customer WHERE id = 1", "SELECT count(*) FROM orde
 @pytest.fixture
 def undecided(shop: Path, browser: Browser, tmp_path: Path) -> Iterator[tuple[str, Store]]:
     """A page whose model reads each question in two ways."""
-    from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.room import Room, named
 
     readings = itertools.cycle(READINGS)
@@ -39,13 +37,8 @@ def undecided(shop: Path, browser: Browser, tmp_path: Path) -> Iterator[tuple[st
     room = Room(
         named([str(shop)]), ScriptedModel(script=reply), "undecided", store, options={"candidates": 2}
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page, address = launch(room, port=port, block=False)
-    yield address, store
-    page.close()
-    room.close()
+    with served(room) as address:
+        yield address, store
 
 
 def test_of_two_readings_one_is_chosen_by_a_click(browser: Browser, undecided: tuple[str, Store]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlberg.training.feedback.store import Store
 
-from .conftest import Visit
+from .conftest import Visit, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,7 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 def closed(shop: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page that asks for a password."""
     from sqlberg.models.references import load_chat_model
-    from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.people import add_person, read_people
     from sqlberg.ui.web.room import Room, named
 
@@ -31,13 +29,8 @@ def closed(shop: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactor
         add_person(folder / "people.toml", name, f"{name}'s secret")
     store = Store(folder / "feedback.sqlite")
     room = Room(named([str(shop)]), load_chat_model("embedded"), "embedded", store)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page, address = launch(room, port=port, people=read_people(folder / "people.toml"), block=False)
-    yield address
-    page.close()
-    room.close()
+    with served(room, people=read_people(folder / "people.toml")) as address:
+        yield address
 
 
 def enter(browser: Browser, address: str, name: str, password: str) -> Visit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlberg.models.adapters.kinds import Adapter
+from sqlberg.models.in_use import put_to_use
 from sqlberg.training.feedback.store import Store
 
-from .conftest import Visit
+from .conftest import Visit, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,9 +33,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}/"
         self.start()
 
@@ -130,4 +129,34 @@ def test_a_run_outlives_the_killed_server_and_is_found_again(browser: Browser, s
     page.wait_for_function(working.format(""))
     page.wait_for_function(working.format("not "), timeout=300_000)
     assert (server.folder / "improve" / "outlives" / "report.json").exists()
+    page.close()
+
+
+def test_the_adapter_that_was_chosen_answers_after_a_restart(browser: Browser, server: Server) -> None:
+    from sqlberg.training.embedded.policy import EmbeddedPolicy
+
+    run = server.folder / "improve" / "chosen"
+    EmbeddedPolicy(kind=Adapter(rank=2)).save(run / "round-1" / "train" / "adapter")
+    (run / "command.json").write_text("[]")
+    put_to_use(run, None)
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    visit = Visit(page, server.address)
+    page.click("role=tab[name='Improve']")
+    page.click("#run-adapter input")
+    page.click("role=option[name='round-1']")
+    page.click("#run-use")
+    page.wait_for_function("document.querySelector('#run-note').innerText.includes('answers from the next')")
+    server.kill()
+    come_back(server, page)
+    assert "round-1/train/adapter answers, as chosen on the page" in (server.folder / "log").read_text()
+    visit.ask("How many customers are there?")
+    assert "round-1" in page.inner_text("#facts")
+    page.click("role=tab[name='Improve']")
+    page.click("#run-back")
+    page.wait_for_function("document.querySelector('#run-note').innerText.includes('without an adapter')")
+    server.kill()
+    come_back(server, page)
+    visit.ask("How many customers are there?")
+    assert "round-1" not in page.inner_text("#facts")
     page.close()

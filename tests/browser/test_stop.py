@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from langchain_core.messages import AIMessage
 from sqlberg.training.feedback.store import Store
 
 from ..agents.scripted import StreamingModel
-from .conftest import Visit
+from .conftest import Visit, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,18 +28,12 @@ def model() -> StreamingModel:
 
 @pytest.fixture
 def slow(model: StreamingModel, shop: Path, browser: Browser, tmp_path: Path) -> Iterator[tuple[str, Store]]:
-    from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.room import Room, named
 
     store = Store(tmp_path / "feedback.sqlite")
     room = Room(named([str(shop)]), model, "slow", store)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page, address = launch(room, port=port, block=False)
-    yield address, store
-    page.close()
-    room.close()
+    with served(room) as address:
+        yield address, store
 
 
 def test_stop_ends_the_model_and_frees_the_page(

@@ -30,8 +30,8 @@ from .runs import Runs
 from .visitors import Visitors
 
 
-def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.Blocks:
-    """All tabs over one room. runs, learner: of the page that improves, without which there is none."""
+def page(room: Room, runs: Runs | None = None) -> gr.Blocks:
+    """All tabs over one room. runs: of the pages that label and improve, which else are not there."""
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     uploads = (3600, 24 * 3600)  # seconds between looks, and until they go
     with gr.Blocks(title="sqlberg", analytics_enabled=False, fill_width=True, delete_cache=uploads) as blocks:
@@ -47,7 +47,7 @@ def page(room: Room, runs: Runs | None = None, learner: str = "embedded") -> gr.
                 with gr.Tab("Label", id="label") as label:
                     LabelPage(Labelling(room, runs.folder.parent / "views"))
                 with gr.Tab("Improve", id="improve") as improve:
-                    improving = ImprovePage(room, runs, learner)
+                    improving = ImprovePage(room, runs)
                 improving.watch(improve, [ask, look, label])
                 blocks.load(improving.opened, [], improving.at_first, **quiet)
         asking.load(blocks)
@@ -59,7 +59,6 @@ def launch(
     room: Room,
     *,
     runs: Runs | None = None,
-    learner: str = "embedded",
     host: str = "127.0.0.1",
     port: int = 7860,
     people: People | None = None,
@@ -70,7 +69,7 @@ def launch(
     """Give the page out; returns it with its address. people: who may come in; header: in which a reverse
     proxy names who does, instead. grace: seconds that who has left is remembered. block: until Ctrl-C.
     """
-    blocks = page(room, runs, learner)
+    blocks = page(room, runs)
     blocks.queue(max_size=512, default_concurrency_limit=32)
     _, address, _ = blocks.launch(
         server_name=host,

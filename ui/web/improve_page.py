@@ -29,12 +29,12 @@ ANNOTATORS = ["combined", "execution", "implicit"]
 
 
 class ImprovePage:
-    """Its components, built inside a `gr.Blocks`. learner: the model that is improved here, as `--model`
-    names it. Whoever comes may watch; those who manage the room start, stop and choose.
+    """Its components, built inside a `gr.Blocks`. Whoever comes may watch; those who manage the room start,
+    stop and choose.
     """
 
-    def __init__(self, room: Room, runs: Runs, learner: str) -> None:
-        self.room, self.runs, self.learner = room, runs, learner
+    def __init__(self, room: Room, runs: Runs) -> None:
+        self.room, self.runs = room, runs
         self.timer = gr.Timer(EVERY, active=False)  # only while somebody looks (`watch`)
         self._drawn: dict[str, tuple[Any, str]] = {}
         with gr.Row():
@@ -148,7 +148,7 @@ class ImprovePage:
     ) -> Updates:
         if refused := self._refused(request):
             return refused
-        options = ["--model", self.learner, "--method", method, "--annotator", annotator]
+        options = ["--model", self.runs.choice.learner, "--method", method, "--annotator", annotator]
         options += ["--rounds", str(rounds), "--made-up", str(made_up), "--embedder", self.room.embedder]
         if self.room.policy is not None:  # a run reads no more than the page does
             policy = self._given(f"{name}-policy.json")
@@ -240,8 +240,8 @@ class ImprovePage:
         if name is None or adapter not in self.runs.adapters(name):
             return {self.note: told("Choose a run and one of its adapters first.", good=False)}
         try:
+            self._answer_with(Path(adapter))
             put_to_use(self.runs.place(name), Path(adapter))
-            self.room.use(f"{self.learner}+{self.runs.place(name)}")
         except SqlbergError as error:
             return {self.note: told(str(error), good=False)}
         return {self.note: told(f"{_named(adapter)} answers from the next question on.")} | self._again(name)
@@ -253,11 +253,15 @@ class ImprovePage:
             return {self.note: told("Choose a run first.", good=False)}
         try:
             before = roll_back(self.runs.place(name))
-            self.room.use(f"{self.learner}+{self.runs.place(name)}" if before else self.learner)
+            self._answer_with(before)
         except SqlbergError as error:
             return {self.note: told(str(error), good=False)}
         what = _named(str(before)) if before else "the model without an adapter"
         return {self.note: told(f"Again {what} answers.")} | self._again(name)
+
+    def _answer_with(self, adapter: Path | None) -> None:
+        self.room.use(self.runs.choice.model(adapter))
+        self.runs.choice.keep(adapter)
 
     def _again(self, name: str) -> Updates:
         return {self.state: _state(self.runs.seen(name), self.room.model_name)}

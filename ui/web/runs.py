@@ -25,6 +25,7 @@ from ...training.curves import rows_of
 from ...training.evaluation.comparators import HEADLINE
 from ...training.rows import read_rows
 from ...training.trainer import LOG
+from .choice import Choice
 
 COMMAND, LOCK, CONSOLE, PID = "command.json", "running.lock", "console.log", "pid"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}")
@@ -46,10 +47,12 @@ class Seen:
 
 
 class Runs:
-    """The runs below a folder. Raises `SqlbergError` for what cannot be done."""
+    """The runs below a folder, of a server whose `--model` is `given`. Raises `SqlbergError` for what cannot
+    be done.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, given: str = "embedded") -> None:
+        self.folder, self.choice = folder, Choice(folder, given)
 
     def names(self) -> list[str]:
         """The newest first."""
