@@ -115,6 +115,15 @@ def test_what_answers_on_a_server_is_told_before_the_run(
     assert (told.exit_code, reason in " ".join(told.stderr.split())) == (1, True)
 
 
+def test_a_missing_package_is_told_before_the_run(
+    shop: Path, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    told = sqlberg("improve", shop, "-q", asked, "-o", tmp_path / "run", "--embedder", "none")
+    assert (told.exit_code, "pip install 'sqlberg[train]'" in " ".join(told.stderr.split())) == (1, True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):
     none = sqlberg("annotate", shop, sampled, "--annotator", "implicit")
     assert (none.exit_code, "name MODEL+ADAPTER" in none.stderr) == (1, True)

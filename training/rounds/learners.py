@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,7 @@ from ...errors import SqlbergError
 from ...models.adapters.folders import digest
 from ...models.adapters.kinds import Adapter, attach
 from ...models.embedded.weights import SHIPPED
+from ...models.errors import MissingExtra
 from ..policies import CausalPolicy, Policy
 
 if TYPE_CHECKING:
@@ -117,7 +119,11 @@ class TransformersLearner:
 
 
 def learner_of(reference: str) -> Learner:
-    """The learner of a model reference: `embedded` or `transformers:NAME_OR_PATH`. Raises `SqlbergError`."""
+    """The learner of a model reference: `embedded` or `transformers:NAME_OR_PATH`. Raises `SqlbergError`,
+    also where nothing can be trained for want of peft.
+    """
+    if find_spec("peft") is None:
+        raise MissingExtra("adapters need the train extra: pip install 'sqlberg[train]'")
     if reference == "embedded":
         return EmbeddedLearner()
     if reference.startswith("transformers:") and reference != "transformers:":
