@@ -89,6 +89,7 @@ def _sqlite(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA cache_size = -256")  # KiB: a server keeps one for each of its databases
         saver = SqliteSaver(connection, serde=serializer)
         saver.setup()
     except (OSError, sqlite3.Error) as error:

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 
 from ...errors import SqlbergError
 from .ask_page import AskPage
-from .forgetting import GRACE_SECONDS, forget_the_gone
+from .forgetting import GRACE_SECONDS, forget_the_gone, keep_nothing_freed
 from .improve_page import ImprovePage
 from .label_page import KEYS, LabelPage
 from .labelling import Labelling
@@ -91,6 +91,7 @@ def launch(
         run_history=False,
         state_session_capacity=1000,
     )
+    keep_nothing_freed()
     forget_the_gone(blocks, grace)
     if block:
         blocks.block_thread()

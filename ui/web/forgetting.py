@@ -1,4 +1,4 @@
-"""Who has left is forgotten: Gradio keeps what a session saw until ten thousand others have come."""
+"""A server stays small: who has left is forgotten, and what is freed goes back to the system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ GRACE_SECONDS = 600.0
 
 
 def forget_the_gone(blocks: Any, grace: float = GRACE_SECONDS) -> None:
-    """From now until the server ends, drop the sessions that were closed and not used for `grace` seconds."""
+    """From now until the server ends, drop the sessions that were closed and not used for `grace` seconds:
+    Gradio keeps what a session saw until ten thousand others have come.
+    """
 
     def sweep() -> None:
         while blocks.is_running:
@@ -24,6 +26,15 @@ def forget_the_gone(blocks: Any, grace: float = GRACE_SECONDS) -> None:
     gc.collect()
     gc.freeze()  # what is loaded by now stays: collecting need not look through it
     threading.Thread(target=sweep, name="forgetting", daemon=True).start()
+
+
+def keep_nothing_freed() -> None:
+    """Arrow, in which pandas holds text, has a pool of its own that keeps what was freed (60 MB after 800
+    questions in benchmarks/sessions.py); the system's allocator does not.
+    """
+    import pyarrow
+
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
 def gone(holder: Any, grace: float) -> list[str]:

@@ -50,13 +50,13 @@ class ImprovePage:
         self.database = gr.Dropdown(room.names, value=room.names[0], label="Database", elem_id="run-database")
         self.questions = gr.File(
             label="Questions (JSONL)", file_types=[".jsonl"],
-            elem_id="run-questions", height=140,
+            elem_id="run-questions", height=170,
         )  # fmt: skip
         self.held_out = gr.File(
             label="Held out, with SQL (JSONL)",
             file_types=[".jsonl"],
             elem_id="run-held-out",
-            height=140,
+            height=170,
         )
         gr.Markdown("Without questions some are made up. Those held out decide whether an adapter is kept.")
         self.said = gr.Checkbox(True, label="Begin with what people said here", elem_id="run-said")
@@ -77,7 +77,13 @@ class ImprovePage:
             self.stop = gr.Button("Stop", variant="stop", elem_id="run-stop", min_width=90)
         self.state = gr.HTML(elem_id="run-state")
         self.curves = gr.HTML(elem_id="run-curves")
-        self.table = gr.Dataframe(interactive=False, label="Rounds", elem_id="run-rounds-table", wrap=True)
+        self.table = gr.Dataframe(
+            interactive=False,
+            label="Rounds",
+            elem_id="run-rounds-table",
+            wrap=True,
+            column_widths=[70, 92, 92, 74, 64, 84, 72, 66, 60, 260],  # the last says why, in words
+        )
         with gr.Row(equal_height=True):
             self.adapter = gr.Dropdown([], label="Adapter", elem_id="run-adapter", scale=3)
             self.use = gr.Button("Answer with it", elem_id="run-use", min_width=120)
