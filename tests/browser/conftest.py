@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlberg.training.feedback.store import Store
 
+from ..addresses import served
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
-    from sqlberg.ui.web.room import Room
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -32,23 +31,6 @@ def browser() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@contextmanager
-def served(room: Room, **options: Any) -> Iterator[str]:
-    """The address of a page over a room, which is closed in the end."""
-    from sqlberg.ui.web.app import launch
-
-    page, address = launch(room, port=free_port(), block=False, **options)
-    yield address
-    page.close()
-    room.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from sqlberg.training.feedback.lessons import lessons
 from sqlberg.training.feedback.store import Store
 from sqlberg.training.preferences import Preference
 
+from ..addresses import served
 from ..agents.scripted import ScriptedModel, sql, words
-from .conftest import Visit, served
+from .conftest import Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlberg.training.feedback.store import Store
 
-from .conftest import Visit, served
+from ..addresses import served
+from .conftest import Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

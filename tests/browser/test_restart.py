@@ -19,7 +19,8 @@ from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.in_use import put_to_use
 from sqlberg.training.feedback.store import Store
 
-from .conftest import Visit, free_port
+from ..addresses import free_port
+from .conftest import Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,8 +11,9 @@ import pytest
 from langchain_core.messages import AIMessage
 from sqlberg.training.feedback.store import Store
 
+from ..addresses import served
 from ..agents.scripted import StreamingModel
-from .conftest import Visit, served
+from .conftest import Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

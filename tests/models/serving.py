@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 from sqlberg.models.serving.engine import Engine
 from sqlberg.models.serving.supervisor import Supervisor
+
+from ..addresses import free_port
 
 
 def supervisor(model: Path, place: Path, **options: object) -> Supervisor:
@@ -21,8 +22,5 @@ def supervisor(model: Path, place: Path, **options: object) -> Supervisor:
     )
     if python is None:
         pytest.skip("vLLM is not installed: set SQLBERG_VLLM_PYTHON to a Python that has it (.ci/run does)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    engine = Engine(str(model), "base", port=port, seats=16, rank=8, cpu=True)
+    engine = Engine(str(model), "base", port=free_port(), seats=16, rank=8, cpu=True)
     return Supervisor(replace(engine, **options), python, place / "server.log", tell=print)  # pyright: ignore

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import random
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +27,7 @@ from sqlberg.training.trainer import ADAPTER, LOG, Settings, Step, by_row, learn
 from sqlberg.training.trees import tree_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ..addresses import free_port
 from ..models.tiny import build_tiny_model
 
 pytest.importorskip("peft", reason="training needs the train extra")
@@ -159,9 +159,7 @@ def divided(folder: Path, run: Path, layers: bool) -> None:
 @pytest.mark.parametrize("layers", [False, True], ids=["pairs", "layers"])
 def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path, layers: bool):
     train(policy_of(folder), pairs(10), QUICK, tmp_path / "one")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     root = Path(__file__).parents[2]
     script = (
         f"import sys; sys.path.append({str(root)!r})\n"

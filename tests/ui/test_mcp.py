@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import pytest
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.ui.cli import app
 from typer.testing import CliRunner
+
+from ..addresses import free_port
 
 mcp = pytest.importorskip("mcp", reason="the MCP door needs the mcp extra")
 NAMES = ["search_column", "search_value", "find_shortest_path", "execute_sql", "ask"]
@@ -84,9 +85,7 @@ def test_a_client_that_starts_the_command_talks_over_its_pipes(shop: Path) -> No
 
 
 def test_over_http_only_those_with_the_key_are_answered(shop: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}/mcp"
     command = [sys.executable, *COMMAND, str(shop), "--http", "--port", str(port), "--embedder", "none"]
     server = subprocess.Popen(command, env={**os.environ, "SQLBERG_MCP_KEY": "secret"})

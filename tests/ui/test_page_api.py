@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,23 +12,19 @@ import pytest
 from sqlberg.models.references import load_chat_model
 from sqlberg.training.feedback.store import Store
 
+from ..addresses import served
+
 gradio_client = pytest.importorskip("gradio_client", reason="the page needs the chat extra")
 
 
 @pytest.fixture(scope="module")
 def address(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from sqlberg.ui.web.app import launch
     from sqlberg.ui.web.room import Room, named
 
     store = Store(tmp_path_factory.mktemp("page") / "feedback.sqlite")
     room = Room(named([str(shop)]), load_chat_model("embedded"), "embedded", store, embedder="none")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page, address = launch(room, port=port, block=False)
-    yield address
-    page.close()
-    room.close()
+    with served(room) as address:
+        yield address
 
 
 def test_a_program_asks_the_page(address: str) -> None:
