@@ -108,6 +108,16 @@ def test_what_cannot_be_kept_is_one_sentence(tmp_path: Path, store: Store):
         Store(later)
 
 
+def test_a_store_of_the_first_version_is_read_on(store: Store, question: Asked):
+    store.keep(question)
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("ALTER TABLE asked DROP COLUMN rights")
+        connection.execute("PRAGMA user_version = 1")
+    again = Store(store.path)
+    again.keep(question.model_copy(update={"id": "later", "rights": "some"}))
+    assert {one.id: one.rights for one in again.asked()} == {question.id: "", "later": "some"}
+
+
 def lesson_of(question: Asked, *said: Said):
     return lessons([question], said)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -100,6 +102,31 @@ def test_a_shared_conversation_is_read_by_those_alone_who_may_read_its_data(
         room.shared(link, "cy")
     with pytest.raises(SqlbergError, match="no such conversation"):
         room.shared("guessed", "bo")
+
+
+def test_what_was_read_by_an_earlier_policy_is_not_shown_again(shop: Path, tmp_path: Path):
+    store = Store(tmp_path / "feedback.sqlite")
+    model = load_chat_model("embedded")
+
+    def room(**options: Any) -> Room:
+        return Room(named([str(shop)]), model, "e", store, memory=tmp_path / "m", embedder="none", **options)
+
+    before = room()
+    question = "How many orders are there?"
+    list(before.ask("shop", question, person="cy", thread="one", cancel=threading.Event()))
+    assert [one[0] for one in before.conversations("cy", 9)] == ["one"]
+    assert [one.question for one in before.conversation("one", "cy")] == [question]
+    link = store.share("one", person="cy")
+    before.close()
+    after = room(policies={"cy": AccessPolicy(hide_tables=("orders",))})
+    assert after.conversations("cy", 9) == after.conversation("one", "cy") == []
+    with pytest.raises(SqlbergError, match="other data than you"):
+        after.shared(link, "cy")
+    assert len(after.shared(link, "ada")) == 1
+    *_, kept = after.ask("shop", "And of Chile?", person="cy", thread="one", cancel=threading.Event())
+    assert isinstance(kept, Asked)
+    assert not any(question in message.content for message in kept.prompt)  # the agent forgot it, too
+    after.close()
 
 
 def test_those_manage_who_are_said_to(file: Path):

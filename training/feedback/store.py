@@ -27,12 +27,13 @@ from ...errors import SqlbergError
 from ..preferences import Messages
 
 Verdict = Literal["up", "down", "corrected", "preferred", "comment"]
-VERSION = 1
+VERSION = 2
 _SECONDS = 30.0  # that a writer waits for others
 _TABLES = """
 CREATE TABLE IF NOT EXISTS asked (
     id TEXT PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, thread TEXT NOT NULL, db_id TEXT NOT NULL,
-    question TEXT NOT NULL, model TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL);
+    question TEXT NOT NULL, model TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL,
+    rights TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS asked_by ON asked (person, at);
 CREATE TABLE IF NOT EXISTS said (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, person TEXT NOT NULL, asked TEXT NOT NULL REFERENCES asked,
@@ -57,7 +58,7 @@ class Asked(BaseModel):
 
     id: nobody guesses it. person, thread: whose conversation it belongs to. model: what answered, with its
     adapter. prompt, response: the dialogue, as it is learned from. sql: what was answered; others: of rival
-    readings, best first. answer: `Answer.to_dict()`.
+    readings, best first. answer: `Answer.to_dict()`. rights: by which policy it was read, as its digest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +76,7 @@ class Asked(BaseModel):
     sql: str = ""
     others: tuple[str, ...] = ()
     answer: dict[str, Any] = {}
+    rights: str = ""
 
 
 class Said(BaseModel):
@@ -128,7 +130,11 @@ class Store:
             if found > VERSION:
                 raise SqlbergError(f"{path} was written by a later sqlberg: install that one")
             connection.executescript(_TABLES)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")  # one server at a time
+                if not any(row[1] == "rights" for row in connection.execute("PRAGMA table_info(asked)")):
+                    connection.execute("ALTER TABLE asked ADD COLUMN rights TEXT NOT NULL DEFAULT ''")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def keep(self, asked: Asked) -> Asked:
         """Keep a question; returns it."""
@@ -136,7 +142,8 @@ class Store:
         values = (asked.id, asked.at, asked.person, asked.thread, asked.db_id, asked.question, asked.model)
         with self._telling(), self._connection() as connection:
             connection.execute(
-                "INSERT INTO asked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, asked.status, content)
+                "INSERT INTO asked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, asked.status, content, asked.rights),
             )
         return asked
 
@@ -205,15 +212,15 @@ class Store:
             )
             return [_asked(row) for row in rows]
 
-    def conversations(self, person: str, most: int) -> list[tuple[str, str, str]]:
+    def conversations(self, person: str, most: int, rights: str = "") -> list[tuple[str, str, str]]:
         """Thread, database and first question of a person's conversations, the one asked in last first. most:
-        questions that are looked through, from the newest.
+        questions that are looked through, from the newest. rights: that they were read by.
         """
         with self._telling():
             rows = self._connection().execute(
-                "SELECT thread, db_id, question FROM asked WHERE person = ? "
+                "SELECT thread, db_id, question FROM asked WHERE person = ? AND rights = ? "
                 "ORDER BY at DESC, rowid DESC LIMIT ?",
-                (person, most),
+                (person, rights, most),
             )
             return list({row[0]: row for row in rows}.values())  # a dict keeps places, and the last value
 
@@ -292,4 +299,7 @@ class Store:
 
 def _asked(row: tuple[Any, ...]) -> Asked:
     names = ("id", "at", "person", "thread", "db_id", "question", "model", "status")
-    return Asked.model_validate(dict(zip(names, row, strict=False)) | json.loads(row[-1]))
+    *columns, content, rights = row
+    return Asked.model_validate(
+        dict(zip(names, columns, strict=True)) | json.loads(content) | {"rights": rights}
+    )

@@ -72,12 +72,8 @@ class Conversations:
 
     def of(self, request: gr.Request) -> Any:
         """The choices of earlier ones."""
-        found = self.room.store.conversations(person_of(request), NEWEST)
-        choices = [
-            (f"{question[:60]} · {name}", thread)
-            for thread, name, question in found
-            if name in self.room.databases
-        ]
+        found = self.room.conversations(person_of(request), NEWEST)
+        choices = [(f"{question[:60]} · {name}", thread) for thread, name, question in found]
         return gr.update(choices=choices, value=None)
 
     def _opened(self, here: str, request: gr.Request) -> Updates:
@@ -115,8 +111,8 @@ class Conversations:
 
     def _again(self, thread: str, request: gr.Request) -> Updates:
         """One of this person's own; nothing if it is not."""
-        found = self.room.store.asked(person=person_of(request), thread=thread)[::-1] if thread else []
-        if not found or found[-1].db_id not in self.room.databases:
+        found = self.room.conversation(thread, person_of(request))
+        if not found:
             return {}
         talk = _talk(found)
         return {

@@ -65,14 +65,14 @@ class Room:
         """
         from ...agents.sql_agent import SqlAgent
 
-        key = self._key(name, person)
+        key = (name, self.rights(person))
         with self._lock:
             if key not in self._agents:
-                # Conversations hold what was read: a policy of one's own has a memory of its own.
+                # Conversations hold what was read: each policy has a memory of its own.
                 memory = (
                     None if self.memory is None else self.memory / f"{'-'.join(filter(None, key))}.sqlite"
                 )
-                database = self._database(key)
+                database = self._database(key, person)
                 self._agents[key] = SqlAgent(database, self.model, memory=memory, **self.options)
             return self._agents[key]
 
@@ -115,14 +115,29 @@ class Room:
         """Whose questions this person may see: None for everybody's, which those see who manage."""
         return None if self.managed_by(person) else person
 
-    def _key(self, name: str, person: str) -> tuple[str, str]:
-        return name, person if person in self.policies else ""
+    def rights(self, person: str) -> str:
+        """Which policy this person reads by, as a digest; "" where all may be read."""
+        policy = self.policies.get(person, self.policy)
+        return "" if policy is None or policy == type(policy)() else policy.digest()
 
-    def _database(self, key: tuple[str, str]) -> Database:
+    def conversations(self, person: str, most: int) -> list[tuple[str, str, str]]:
+        """Thread, database and first question of those a person can go on with: what was read by another
+        policy than theirs of today is not shown again.
+        """
+        found = self.store.conversations(person, most, rights=self.rights(person))
+        return [one for one in found if one[1] in self.databases]
+
+    def conversation(self, thread: str, person: str) -> list[Asked]:
+        """One of them, the oldest question first; none if it is not among them."""
+        found = self.store.asked(person=person, thread=thread)[::-1] if thread else []
+        kept = [one for one in found if one.db_id in self.databases and one.rights == self.rights(person)]
+        return kept if len(kept) == len(found) else []
+
+    def _database(self, key: tuple[str, str], person: str) -> Database:
         """Opened once. The lock is held."""
         from ...agents.opening import open_database
 
-        name, person = key
+        name, _ = key
         if key not in self._open:
             if name not in self.databases:
                 raise SqlbergError(f"there is no database {name!r} here")
@@ -169,6 +184,7 @@ class Room:
             sql=answer.sql or (answer.readings[0].sql if answer.readings else ""),
             others=rivals,
             answer=answer.to_dict(),
+            rights=self.rights(person),
         )
         self.store.keep(kept)
         self._log(kept.person, name, "ask", answer.question, kept.sql, len(answer.rows), answer.status)
@@ -181,7 +197,7 @@ class Room:
         found = [one for one in self.store.shared(link) if one.db_id in self.databases]
         if not found:
             raise SqlbergError("There is no such conversation, or its link was ended.")
-        if any(self._key(one.db_id, one.person) != self._key(one.db_id, person) for one in found):
+        if any(one.rights != self.rights(person) for one in found):
             raise SqlbergError("Whoever shared this may read other data than you: ask it yourself.")
         return found
 
@@ -199,7 +215,7 @@ class Room:
         """Questions that the schema and the values of a database suggest, the same each time."""
         from ...training.synthesis.generator import synthesize
 
-        key = self._key(name, person)
+        key = (name, self.rights(person))
         if key not in self._examples:
             made = [one.question for one in synthesize(self.agent(name, person).database, 40 * count, 7)]
             plain = [text for text in made if text[0].isupper() and text.endswith("?") and len(text) < 70]
