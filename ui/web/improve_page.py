@@ -248,7 +248,7 @@ class ImprovePage:
         try:
             self._answer_with(Path(adapter))
             put_to_use(self.runs.place(name), Path(adapter))
-        except SqlbergError as error:
+        except (SqlbergError, OSError) as error:
             return {self.note: told(str(error), good=False)}
         return {self.note: told(f"{_named(adapter)} answers from the next question on.")} | self._again(name)
 
@@ -260,7 +260,7 @@ class ImprovePage:
         try:
             before = roll_back(self.runs.place(name))
             self._answer_with(before)
-        except SqlbergError as error:
+        except (SqlbergError, OSError) as error:
             return {self.note: told(str(error), good=False)}
         what = _named(str(before)) if before else "the model without an adapter"
         return {self.note: told(f"Again {what} answers.")} | self._again(name)
