@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from parts.by_seed import SeedResult, finished
+from parts.by_seed import SeedResult, over_seeds
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
@@ -87,16 +87,14 @@ class Reader(EmbeddedReader):
 def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[str, Any]:
     """Every selector's curve over all seeds, those made before included."""
     kept = output / "results" if quick else RESULTS
-    for seed in seeds[:1] if quick else seeds:
-        if seed not in finished(kept, RECIPE):
-            one_seed(data, output / f"seed-{seed}", kept, seed, quick)
-    figures = summary(finished(kept, RECIPE))
+    found = over_seeds(output, kept, RECIPE, seeds[:1] if quick else seeds, partial(one_seed, data, quick))
+    figures = summary(found)
     if not quick:
         (BENCHMARKS / "results" / "active_learning.svg").write_text(drawn(figures), encoding="utf-8")
     return figures
 
 
-def one_seed(data: Path, folder: Path, kept: Path, seed: int, quick: bool) -> None:
+def one_seed(data: Path, quick: bool, folder: Path, kept: Path, seed: int) -> None:
     """The curve of each selector; those that are there already stay."""
     given = prepare(data, folder, seed, quick)
     result = SeedResult(kept, seed, RECIPE, digest(given.deciding.weights))
@@ -212,9 +210,9 @@ def drawn(figures: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    parser = options(__doc__, quick="one seed, a few questions", output="runs/active_learning")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    given = parser.parse_args()
+    given = options(
+        __doc__, quick="one seed, a few questions", output="runs/active_learning", seeds=3
+    ).parse_args()
     measured = partial(measure, given.data, seeds=given.seeds, quick=given.quick)
     return finish(given, measured, "active_learning.json")
 

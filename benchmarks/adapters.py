@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from parts.by_seed import SeedResult, finished
+from parts.by_seed import SeedResult, over_seeds
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
@@ -77,10 +77,7 @@ WAYS = [
 def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[str, Any]:
     """All ways over all seeds, those made before included."""
     kept = output / "results" if quick else RESULTS
-    for seed in seeds[:1] if quick else seeds:
-        if seed not in finished(kept, RECIPE):
-            one_seed(data, output / f"seed-{seed}", kept, seed, quick)
-    found = finished(kept, RECIPE)
+    found = over_seeds(output, kept, RECIPE, seeds[:1] if quick else seeds, partial(one_seed, data, quick))
     right = {
         way.name: np.array([[int(c) for c in parts[way.name]["right"]] for parts in found.values()]).mean(0)
         for way in WAYS
@@ -106,7 +103,7 @@ def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[
     }
 
 
-def one_seed(data: Path, folder: Path, kept: Path, seed: int, quick: bool) -> None:
+def one_seed(data: Path, quick: bool, folder: Path, kept: Path, seed: int) -> None:
     """Every way of one seed; those that are there already stay."""
     split = split_train(data, seed, taught=TAUGHT, seeds=SEEDS)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
@@ -189,9 +186,9 @@ def scored(deciding: Deciding, way: Way, dev: Asked) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = options(__doc__, quick="one seed, a few questions", output="runs/self_annotation")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    given = parser.parse_args()
+    given = options(
+        __doc__, quick="one seed, a few questions", output="runs/self_annotation", seeds=3
+    ).parse_args()
     measured = partial(measure, given.data, seeds=given.seeds, quick=given.quick)
     return finish(given, measured, "adapters.json")
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from parts.by_seed import SeedResult, finished
+from parts.by_seed import SeedResult, over_seeds
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
@@ -47,10 +47,7 @@ RESULTS = BENCHMARKS / "results" / "poft"
 def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[str, Any]:
     """The ways of learning, over all seeds, those made before included."""
     kept = output / "results" if quick else RESULTS
-    for seed in seeds[:1] if quick else seeds:
-        if seed not in finished(kept, RECIPE):
-            one_seed(data, output / f"seed-{seed}", kept, seed, quick)
-    found = finished(kept, RECIPE)
+    found = over_seeds(output, kept, RECIPE, seeds[:1] if quick else seeds, partial(one_seed, data, quick))
     levels = {
         name: np.array([[int(c) for c in right[name]] for right in found.values()]).mean(0) for name in WAYS
     }
@@ -72,7 +69,7 @@ def measure(data: Path, output: Path, *, seeds: list[int], quick: bool) -> dict[
     }
 
 
-def one_seed(data: Path, folder: Path, kept: Path, seed: int, quick: bool) -> None:
+def one_seed(data: Path, quick: bool, folder: Path, kept: Path, seed: int) -> None:
     """For each way, which dev questions are right."""
     split = split_train(data, seed, taught=TAUGHT, seeds=0.0)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
@@ -144,9 +141,9 @@ def _learned(way: str, given: list[Lesson], deciding: Deciding, asked: Asked, se
 
 
 def main() -> int:
-    parser = options(__doc__, quick="one seed, a few questions", output="runs/self_annotation")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    given = parser.parse_args()
+    given = options(
+        __doc__, quick="one seed, a few questions", output="runs/self_annotation", seeds=3
+    ).parse_args()
     return finish(given, partial(measure, given.data, seeds=given.seeds, quick=given.quick), "poft.json")
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from parts.arms import GOLD, SFT, Arm, Bench, Data, Recipe, arms, run_arms
-from parts.by_seed import SeedResult, finished
+from parts.by_seed import SeedResult, over_seeds
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
@@ -53,14 +53,12 @@ def measure(
 ) -> dict[str, Any]:
     """All arms of all seeds, those made before included."""
     kept = output / "chosen_by" / fingerprint(asdict(recipe)) if quick or validate else RESULTS
-    for seed in seeds[:1] if quick else seeds:
-        if seed not in finished(kept, asdict(recipe)):
-            one_seed(data, output / f"seed-{seed}", kept, seed, recipe, quick, validate)
-    return summary(finished(kept, asdict(recipe)), recipe)
+    make = partial(one_seed, data, recipe, quick, validate)
+    return summary(over_seeds(output, kept, asdict(recipe), seeds[:1] if quick else seeds, make), recipe)
 
 
 def one_seed(
-    data: Path, folder: Path, kept: Path, seed: int, recipe: Recipe, quick: bool, validate: bool
+    data: Path, recipe: Recipe, quick: bool, validate: bool, folder: Path, kept: Path, seed: int
 ) -> None:
     """The arms of one seed; those that are there already stay."""
     split = split_train(data, seed, taught=TAUGHT, seeds=SEEDS)
@@ -125,8 +123,7 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = options(__doc__, quick="a tiny run", output="runs/self_annotation")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = options(__doc__, quick="a tiny run", output="runs/self_annotation", seeds=3)
     parser.add_argument("--validate", action="store_true", help="score on train questions that no arm uses")
     names = [field.name for field in fields(Recipe)]
     for name in names:

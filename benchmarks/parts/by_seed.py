@@ -6,7 +6,7 @@ A seed that is finished counts wherever it was made; one that was begun goes on 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,22 @@ class SeedResult:
     def _write(self, finished: bool) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.file, {**self.about, "finished": finished, "parts": self.parts})
+
+
+def over_seeds(
+    output: Path,
+    kept: Path,
+    recipe: Mapping[str, Any],
+    seeds: Sequence[int],
+    one_seed: Callable[[Path, Path, int], None],
+) -> dict[int, dict[str, Any]]:
+    """The parts of every seed that is finished by this recipe, after making those of `seeds` that are not:
+    each in a run folder of its own below `output`.
+    """
+    for seed in seeds:
+        if seed not in finished(kept, recipe):
+            one_seed(output / f"seed-{seed}", kept, seed)
+    return finished(kept, recipe)
 
 
 def finished(folder: Path, recipe: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

@@ -13,12 +13,16 @@ BENCHMARKS = Path(__file__).resolve().parent.parent
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "spider"
 
 
-def options(doc: str | None, *, quick: str, output: str) -> argparse.ArgumentParser:
-    """--quick, --data and --output; `doc` is the benchmark's own, `quick` says what a quick run does."""
+def options(doc: str | None, *, quick: str, output: str, seeds: int = 0) -> argparse.ArgumentParser:
+    """--quick, --data, --output and, where there are several, --seeds; `doc` is the benchmark's own, `quick`
+    says what a quick run does.
+    """
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{quick}, results not written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with questions.jsonl and databases/")
     parser.add_argument("--output", type=Path, default=Path(output), help="where a full run resumes")
+    if seeds:
+        parser.add_argument("--seeds", type=int, nargs="+", default=list(range(seeds)))
     return parser
 
 
