@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -199,6 +200,12 @@ def test_execute_passes_the_guard_and_read_does_not(tmp_path: Path) -> None:
         assert ("pets",) in database.read("SELECT name FROM sqlite_master").rows
         with pytest.raises(QueryRefused):
             database.execute("SELECT name FROM sqlite_master")
+
+
+@pytest.mark.parametrize("make", [make_sqlite, make_duckdb])
+def test_a_count_is_named_as_it_is_written(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with open_database(make(tmp_path / "zoo")) as database:
+        assert database.execute("SELECT count(*) FROM pets").columns == ("count(*)",)
 
 
 def test_the_limits_of_the_database_hold_unless_a_call_brings_its_own(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ _LOCKED: dict[str, str] = {
 # PIVOT over values that must be looked up first is a "MULTI" statement (a lookup, then a SELECT).
 _READING = {"SELECT", "MULTI"}
 _READING_TRUSTED = _READING | {"EXPLAIN"}
+_AS_WRITTEN = {"count_star()": "count(*)"}
+"""Columns that DuckDB names otherwise than people write them."""
 
 
 class DuckDBConnection:
@@ -81,7 +83,7 @@ class DuckDBCursor:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         description = cursor.description or []
-        self.columns = tuple(column[0] for column in description)
+        self.columns = tuple(_AS_WRITTEN.get(column[0], column[0]) for column in description)
         self.types = tuple(_type_name(str(column[1])) for column in description)
 
     def fetch(self, count: int) -> list[tuple[Any, ...]]:
