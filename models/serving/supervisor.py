@@ -94,7 +94,11 @@ class Supervisor:
                 raise ModelError(f"the server died {TRIES} times within minutes: {self._why()}")
             self.tell(f"the server died ({self._why()}); starting it again with {self._offered()}")
             self.end()
-            self._start()
+            try:
+                self._start()
+            except ModelError as error:  # such as memory that the dead one still holds: one more death
+                self.tell(str(error))
+                self.end()
 
     def end(self) -> None:
         """End the server and the processes it started."""
@@ -192,4 +196,6 @@ class Supervisor:
             kind, text = found[-1].groups()
             return one_line(RuntimeError(f"{kind.rpartition('.')[2]}: {text}"), self.api_key)
         code = self._process.returncode if self._process else None
-        return f"exit code {code}" if code is not None and code >= 0 else f"killed by signal {-(code or 0)}"
+        if code is None:
+            return "it did not start"
+        return f"exit code {code}" if code >= 0 else f"killed by signal {-code}"

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,8 @@ from sqlberg.models.serving.engine import Engine, check_open, command, environme
 from sqlberg.models.serving.in_service import current, named, versions
 from sqlberg.models.serving.merged import served_weights
 from sqlberg.models.serving.supervisor import Supervisor
+
+from ..addresses import free_port
 
 
 @pytest.fixture
@@ -115,6 +122,48 @@ def test_why_a_server_did_not_start_is_one_sentence(
     with pytest.raises(ModelError, match=reason) as failed:
         Supervisor(engine, script(tmp_path, text), tmp_path / "log" / "server.log").__enter__()
     assert "\n" not in str(failed.value)
+
+
+def failing(tmp_path: Path, port: int, failures: str) -> str:
+    """In the place of vLLM: answers as it does to who asks whether it is there, but fails at these starts."""
+    site = tmp_path / "site"
+    (site / "v1").mkdir(parents=True)
+    (site / "health").touch()
+    (site / "v1" / "models").write_text('{"data": []}')
+    return script(
+        tmp_path,
+        f"echo >> {tmp_path}/starts\n"
+        f"case $(wc -l < {tmp_path}/starts) in {failures}) echo 'OSError: memory is held'; exit 1;; esac\n"
+        f"exec {sys.executable} -m http.server {port} --bind 127.0.0.1 --directory {site}",
+    )
+
+
+def test_a_start_that_fails_after_a_death_is_tried_again(model: str, tmp_path: Path) -> None:
+    port, told = free_port(), []
+    engine = Engine(model, "shop", port=port, cpu=True)
+    with Supervisor(engine, failing(tmp_path, port, "2"), tmp_path / "log", tell=told.append) as supervisor:
+        first = supervisor.pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        watching = threading.Thread(target=supervisor.watch, args=(0.05,))
+        watching.start()
+        while len([line for line in told if line.startswith("ready")]) < 2:
+            assert watching.is_alive(), told
+            time.sleep(0.05)
+        supervisor.stopping.set()
+        watching.join()
+        assert supervisor.pid not in (None, first)
+    assert [line for line in told if "memory is held" in line and "stopped while starting" in line]
+
+
+def test_a_server_that_does_not_start_again_is_given_up(model: str, tmp_path: Path) -> None:
+    port = free_port()
+    engine = Engine(model, "shop", port=port, cpu=True)
+    with Supervisor(engine, failing(tmp_path, port, "2|3|4"), tmp_path / "log") as supervisor:
+        assert supervisor.pid
+        os.kill(supervisor.pid, signal.SIGKILL)
+        with pytest.raises(ModelError, match="died 3 times within minutes: OSError: memory is held"):
+            supervisor.watch(0.05)
 
 
 def test_a_python_that_is_not_there_is_one_sentence(model: str, tmp_path: Path) -> None:
