@@ -206,6 +206,7 @@ def sessions(figures: Figures) -> str:
         ["stopped, and of these too late", f"{figures['stopped']}, {figures['stopped_too_late']}"],
         ["seconds to the first step, median and 95th percentile",
          f"{number(figures['first_step_p50'], 2)} and {number(figures['first_step_p95'], 2)}"],
+        ["memory before anybody came", f"{figures['memory_mb_before_anybody']:.0f} MB"],
         ["memory each time that all had left", ", ".join(f"{one:.0f}" for one in memory) + " MB"],
     ]  # fmt: skip
     return table(["", "measured"], rows)
