@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
-from sqlberg.models.adapters.folders import ORIGIN, Stored, digest, write_adapter
+from sqlberg.models.adapters.folders import ORIGIN, WEIGHTS, Stored, digest, write_adapter
 from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.embedded.adapter import merged
 from sqlberg.models.embedded.weights import SHIPPED, load_weights
@@ -94,6 +95,11 @@ def test_a_fit_leaves_an_adapter_and_a_report_and_can_be_gone_on_with(tmp_path: 
         fit(reopen, tmp_path / "run", plan, people=others)
     answer = load_chat_model(f"embedded+{fitted.adapter}")
     assert answer.adapter == fitted.adapter  # type: ignore[attr-defined]
+    other = {name: 50 * tensor for name, tensor in load_file(fitted.adapter / WEIGHTS).items()}
+    save_file(other, fitted.adapter / WEIGHTS)
+    load_weights.cache_clear()
+    with pytest.raises(ModelError, match="does not say what it said"):
+        load_weights(SHIPPED, fitted.adapter)
 
 
 def test_peft_itself_loads_the_adapter_to_the_same_weights(tmp_path: Path):

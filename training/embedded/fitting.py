@@ -20,6 +20,7 @@ from ...models.adapters.folders import Stored, digest, tensors_of, write_adapter
 from ...models.adapters.kinds import Adapter, config_of
 from ...models.embedded.chat_model import EmbeddedChatModel
 from ...models.embedded.network import SketchNetwork
+from ...models.embedded.probes import probe
 from ...models.embedded.weights import SHIPPED, load_weights
 from ..evaluation.answering import answering_by
 from ..evaluation.dataset import Dataset, Question, dataset_of
@@ -185,6 +186,7 @@ def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settin
     whole = Adapter(rank=plan.rank)
     config = config_of(whole, ADAPTED)  # says so where peft is not installed
     from peft import inject_adapter_in_model
+    from peft.tuners.lora import LoraLayer
 
     network, writer = load_weights(base)
     examples = list(readable((e for _, e in read_examples([folder / "taught.jsonl"])), writer))
@@ -196,7 +198,13 @@ def _train(folder: Path, adapter: Path, base: Path, plan: Plan, settings: Settin
     kept = replace(whole, alpha=plan.share * whole.mean_alpha)
 
     def save(network: SketchNetwork, step: int) -> None:
-        write_adapter(adapter, Stored(kept, ADAPTED, tensors_of(network), digest(base)))
+        layers = [module for module in network.modules() if isinstance(module, LoraLayer)]
+        for layer in layers:
+            layer.scale_layer(plan.share)
+        probes = probe(network, writer)  # of the part that is kept
+        for layer in layers:
+            layer.unscale_layer()
+        write_adapter(adapter, Stored(kept, ADAPTED, tensors_of(network), digest(base), probes))
 
     train(
         network,
