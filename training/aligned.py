@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SqlbergError
 from ..models.references import in_process
+from .dividing import processes
 from .preferences import Lesson
 from .reference import reference_logprobs
 
@@ -32,10 +33,7 @@ def aligned_scores(
 
     models: references as `policy_of` takes them. folder: where what was computed lies. Raises `SqlbergError`.
     """
-    import torch
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    accelerator = processes()
     found: list[list[float]] = [[] for _ in lessons]
     for model in models:
         policy, kind = policy_of(model)

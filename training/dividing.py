@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from torch.nn import Parameter
 
 
+def processes() -> Accelerator:
+    """Those of this training (one, but under `accelerate launch` or torchrun), each with its device."""
+    import torch
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=not torch.cuda.is_available())
+
+
 def begin_alike(parameters: Sequence[Parameter]) -> None:
     """Every process takes what the first one begins with."""
     from accelerate.utils import broadcast
@@ -43,11 +51,9 @@ def divide_layers(network: Any) -> None:
     """Divide the frozen weights of a causal network's layers among the processes; each must then compute as
     often as the others. Raises `SqlbergError` for one process, and for other networks.
     """
-    import torch
-    from accelerate import Accelerator
     from torch.distributed.fsdp import fully_shard
 
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    accelerator = processes()
     if accelerator.num_processes == 1:
         raise SqlbergError(
             "layers are divided among processes, and this is one: accelerate launch -m sqlberg train …"

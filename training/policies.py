@@ -87,7 +87,7 @@ class Policy(Protocol):
         ...
 
     def fingerprint(self, kind: Reference) -> str:
-        """Of the weights that the reference has now."""
+        """Of the weights that the reference has now, and of what its adapter makes of them."""
         ...
 
     def save(self, folder: Path, *, write: bool = True) -> None:
@@ -157,6 +157,8 @@ class CausalPolicy:
 
     def fingerprint(self, kind: Reference) -> str:
         content = hashlib.blake2b(causal.weights_of(self.network).encode(), digest_size=8)
+        if kind == "start" and self._adapted:
+            content.update(repr(causal.adapter_of(self.network)).encode())
         for name, parameter in self.network.named_parameters() if kind == "start" else ():
             if parameter.requires_grad or ".lora_" in name:
                 values = parameter.detach().float().cpu().numpy()

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlbergError
 from .checkpoints import load_checkpoint, save_checkpoint
-from .dividing import add_gradients, begin_alike
+from .dividing import add_gradients, begin_alike, processes
+from .journal import agree, fingerprint
 from .losses import OBJECTIVES, NoiseDetector, Options, Scores, sft
 from .order import epoch_batches
 from .policies import Encoded, Policy, Reference
@@ -96,19 +97,22 @@ def train(
     tell: Callable[[Step], None] = lambda step: None,
     prepare: Callable[[int], None] = lambda done: None,
     references: Path | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train the policy on pairs; returns the folder of its adapter.
 
     rows: each with chosen, rejected and perhaps weak negatives as responses, in this order; to imitate,
     chosen alone will do. extras: further fields of `Scores` by name, a number for each row. tell: is told
     each step; prepare: how many rows more the reference has read. references: where log-probabilities of
-    references are kept, if not in `folder`. Raises `SqlbergError` where nothing can be learned or written.
+    references are kept, if not in `folder`. given: what else the training goes by, such as where `extras`
+    come from; a folder begun with other settings, rows, weights or such is refused. Raises `SqlbergError`
+    there, and where nothing can be learned or written.
     """
     from safetensors import SafetensorError
 
     try:
         kept = references or folder / "reference"
-        return _Run(policy, rows, settings, folder, extras or {}, prepare, kept).run(tell)
+        return _Run(policy, rows, settings, folder, extras or {}, prepare, kept, given or {}).run(tell)
     except (OSError, SafetensorError) as error:
         why = getattr(error, "strerror", None) or error
         raise SqlbergError(
@@ -128,9 +132,9 @@ class _Run:
         extras: Mapping[str, Sequence[float]],
         prepare: Callable[[int], None],
         references: Path,
+        given: Mapping[str, Any],
     ) -> None:
         import torch
-        from accelerate import Accelerator
 
         from ..models.adapters.allocation import allocator_of
         from ..models.adapters.masks import masked_layers
@@ -145,10 +149,10 @@ class _Run:
             raise SqlbergError("several draws are of an adapter with a mask: give it one, or draw once")
         self.policy, self.rows, self.settings, self.folder = policy, rows, settings, folder
         self.extras = extras
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.accelerator = processes()
         folder.mkdir(parents=True, exist_ok=True)
         policy.network.to(self.accelerator.device)
-        self._agree()
+        self._agree(given)
         self.reference = reference_logprobs(
             policy,
             rows,
@@ -270,17 +274,15 @@ class _Run:
             policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], tokens[:, 0], tokens[:, 1], **extras
         )
 
-    def _agree(self) -> None:
-        """The folder belongs to these settings and rows."""
-        file = self.folder / "settings.json"
-        about = {"settings": asdict(self.settings), "rows": [row.key for row in self.rows]}
+    def _agree(self, given: Mapping[str, Any]) -> None:
+        """The folder belongs to this training: what is trained, on what, and how."""
+        about = {
+            **asdict(self.settings),
+            "pairs": fingerprint({"rows": [row.key for row in self.rows]}),
+            "begins with": self.policy.fingerprint("start"),  # layers may be divided: all are needed
+        }
         if self.accelerator.is_main_process:
-            if not file.exists():
-                partial = file.with_suffix(".partial")
-                partial.write_text(json.dumps(about))
-                partial.replace(file)
-            elif json.loads(file.read_text()) != json.loads(json.dumps(about)):
-                raise SqlbergError(f"{self.folder} was begun with other settings or pairs: choose another")
+            agree(self.folder / "settings.json", {**about, **given})
         self.accelerator.wait_for_everyone()
 
     def _save(self, step: int, seconds: float) -> None:

@@ -80,7 +80,9 @@ def train(
 
       sqlberg train runs/candidates/shop/combined/preferences.jsonl
 
-      sqlberg train pairs.parquet --model transformers:Qwen/Qwen3-4B --method ssapo --out runs/qwen
+      sqlberg train pairs.parquet --model transformers:Qwen/Qwen3-4B --out runs/qwen
+
+      sqlberg train more.jsonl --method ssapo --adapter runs/train/pairs/train/adapter
 
       sqlberg train pairs.jsonl --kind bora --mask 0.1 --draws 4
 
@@ -92,11 +94,12 @@ def train(
 
     from ..errors import SqlbergError
     from ..training.curves import draw_curves
-    from ..training.dividing import divide_layers
+    from ..training.dividing import divide_layers, processes
     from ..training.losses import Options
-    from ..training.rounds.game import Follower
+    from ..training.rounds.game import SPACES, Follower
     from ..training.rounds.learners import learner_of
     from ..training.rounds.learning import Learning, learn
+    from ..training.rounds.plan import Progress
     from ..training.trainer import LOG
 
     if adapter and (kind, rank, mask) != (None, None, None):
@@ -121,10 +124,18 @@ def train(
     if divide:
         divide_layers(policy.network)
     about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()), copies)
+    writes = processes().is_main_process
     with progress_bar("{task.description}") as bar:
-        learned = learn(policy, given, settings, folder, about, shown(bar))
+        learned = learn(policy, given, settings, folder, about, shown(bar) if writes else Progress())
+    if not writes:
+        return
     draw_curves(folder / "train" / LOG, folder / "curves.svg")
-    told = {"adapter": str(learned.adapter), "pairs": learned.pairs, "unreadable": learned.unreadable}
+    told = {
+        "adapter": str(learned.adapter),
+        "pairs": learned.pairs,
+        "unreadable": learned.unreadable,
+        "moved": learned.moved,
+    }
     if as_json:
         print_json(told)
         return
@@ -132,4 +143,16 @@ def train(
     if learned.unreadable:
         aside = folder / "set_aside.jsonl"
         console.print(plain_text(f"{learned.unreadable} of {learned.pairs} pairs set aside, see {aside}"))
+    if method in SPACES and epsilon:
+        console.print(plain_text(_played(learned.moved)))
     console.print(plain_text(f"Use it with --model {model}+{learned.adapter}"))
+
+
+def _played(moved: float) -> str:
+    """What the follower did."""
+    if moved:
+        return f"The follower moved {100 * moved:.1f} % of the pairs"
+    return (
+        "The follower could move nothing, so this was DPO: all pairs are alike to a new adapter (go on from "
+        "one with --adapter, or use `sqlberg improve`)"
+    )

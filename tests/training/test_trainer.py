@@ -216,10 +216,25 @@ def test_what_cannot_be_learned_is_one_clear_error(
         train(policy_of(folder), pairs(rows), replace(QUICK, **changes), tmp_path)
 
 
-def test_a_folder_of_other_pairs_is_refused(folder: Path, tmp_path: Path):
-    train(policy_of(folder), pairs(4), QUICK, tmp_path)
-    with pytest.raises(SqlbergError, match="other settings or pairs"):
-        train(policy_of(folder), pairs(5), QUICK, tmp_path)
+def test_a_folder_that_was_begun_otherwise_is_refused_and_says_in_what(folder: Path, tmp_path: Path):
+    given = {"follower": {"epsilon": 0.01}}
+    train(policy_of(folder), pairs(4), QUICK, tmp_path, given=given)
+    with pytest.raises(SqlbergError, match="pairs is"):
+        train(policy_of(folder), pairs(5), QUICK, tmp_path, given=given)
+    with pytest.raises(SqlbergError, match=r"rate is 1\.0, was"):
+        train(policy_of(folder), pairs(4), replace(QUICK, rate=1.0), tmp_path, given=given)
+    with pytest.raises(SqlbergError, match=r"follower is .*0\.5.*was .*0\.01"):
+        train(policy_of(folder), pairs(4), QUICK, tmp_path, given={"follower": {"epsilon": 0.5}})
+
+
+def test_a_folder_in_which_another_adapter_was_trained_is_refused(folder: Path, tmp_path: Path):
+    once = replace(QUICK, epochs=1)
+    train(policy_of(folder), pairs(4), once, tmp_path)
+    train(policy_of(folder), pairs(4), once, tmp_path)
+    others = (Adapter(rank=8), Adapter("rslora", rank=4), Adapter("bora", rank=4), Adapter(rank=4, mask=0.5))
+    for other in others:
+        with pytest.raises(SqlbergError, match="begins with is"):
+            train(policy_of(folder, other), pairs(4), once, tmp_path)
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(folder: Path, tmp_path: Path):

@@ -212,6 +212,8 @@ class EmbeddedPolicy:
 
     def fingerprint(self, kind: Reference) -> str:
         content = hashlib.blake2b(digest(self.base).encode(), digest_size=8)
+        if kind == "start":
+            content.update(repr(self.kind).encode())
         for name, tensor in tensors_of(self.network).items() if kind == "start" else ():
             content.update(name.encode() + tensor.float().cpu().numpy().tobytes())
         return content.hexdigest()

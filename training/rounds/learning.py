@@ -9,12 +9,14 @@ training: its gaps are the policy's as it begins, against the model without an a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from ...errors import SqlbergError
 from ..aligned import aligned_scores
+from ..dividing import processes
 from ..follower import WorstCase
 from ..formats import to_sqlberg
 from ..losses import IMITATING, NEEDS_ALIGNED, NEEDS_WEAK
@@ -89,8 +91,10 @@ def learn(
     if settings.objective in NEEDS_ALIGNED:
         rows, unknown = _aligned(rows, about, progress)
         aside += unknown
-    write_rows(place / PREFERENCES, map(to_sqlberg, lessons))
-    write_rows(place / SET_ASIDE, aside)
+    writes = processes().is_main_process
+    if writes:  # several would write one file at the same time
+        write_rows(place / PREFERENCES, map(to_sqlberg, lessons))
+        write_rows(place / SET_ASIDE, aside)
     if lessons and not rows:
         raise SqlbergError(f"the model can read none of the lines; the first: {aside[0]['reason']}")
     if about.copies:
@@ -99,16 +103,20 @@ def learn(
         rows += [replace(row, encoded=c) for row, copies in zip(rows, varied, strict=True) for c in copies]
     encoded = [row.encoded for row in rows]
     extras: dict[str, Sequence[float]] = {}
+    goes_by: dict[str, Any] = {}
     if settings.objective in NEEDS_ALIGNED:
         extras["aligned"] = [row.aligned for row in rows]
+        goes_by["aligned"] = list(about.aligned)
     moved = 0.0
     if settings.objective in SPACES and about.follower.epsilon > 0 and rows:
         worst = _followed(policy, encoded, settings, about, progress)
         extras |= {"moved": worst.moved.tolist(), "shift": worst.shifts.tolist()}
+        goes_by["follower"] = asdict(about.follower)
         moved = float(worst.moved.mean())
         told = zip(rows, worst.gaps.tolist(), extras["moved"], strict=True)
         gaps = ({"id": row.lesson.id, "gap": gap, "moved": share} for row, gap, share in told)
-        write_rows(place / MOVES, gaps)
+        if writes:
+            write_rows(place / MOVES, gaps)
     progress.stage("training", -(-len(rows) // settings.batch) * settings.epochs)
     adapter = train(
         policy,
@@ -118,6 +126,7 @@ def learn(
         extras=extras,
         tell=progress.step,
         references=about.references,
+        given=goes_by,
     )
     chosen = fmean(row.own_tokens[0] for row in encoded)
     rejected = fmean(row.own_tokens[min(1, len(row.own_tokens) - 1)] for row in encoded)
@@ -133,10 +142,7 @@ def logprobs(
     progress: Progress,
 ) -> Logprobs:
     """Log-probabilities of rows under the policy as it is ("start") or without its adapter ("base")."""
-    import torch
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    accelerator = processes()
     policy.network.to(accelerator.device)
     return reference_logprobs(
         policy,
