@@ -76,7 +76,7 @@ def carry_out(
     cluster is at the address, and where the workers have no room.
     """
     through = partial(work_through, items, journal=journal, finished=finished, failure=failure)
-    if all(item.id in journal.records for item in items):
+    if all(journal.finished(items)):
         return [journal.records[item.id] for item in items]  # then nothing needs to be loaded or begun
     if cluster is None:
         return through(work.begun(), open_database=open_database, concurrency=concurrency)

@@ -50,10 +50,11 @@ def work_through(
     work: from the item, its open database (asked for when it is needed) and an event that is set when the run
     is interrupted. open_database: opens one by its db_id; each is open only while its items last. finished:
     called once per new row, from any thread, one at a time. failure: why a row failed, "" where it did not.
-    Raises `SqlbergError` after ten failures in a row (they stay unfinished). On any exception, Ctrl-C
-    included, running queries are stopped and what was finished is kept.
+    Raises `SqlbergError` where the journal has other items under their names, and after ten failures in a row
+    (they stay unfinished). On any exception, Ctrl-C included, running queries are stopped and what was
+    finished is kept.
     """
-    todo = [item for item in items if item.id not in journal.records]
+    todo = [item for item, there in zip(items, journal.finished(items), strict=True) if not there]
     databases = _OpenDatabases(open_database, todo)
     course = _Course(journal, finished, failure)
     pending: queue.SimpleQueue[Item] = queue.SimpleQueue()

@@ -24,6 +24,8 @@ from .rows import Read, read_rows, write_rows
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
+    from ..agents.answer import Answer
+
 Row = dict[str, Any]
 
 
@@ -113,6 +115,17 @@ def chat_messages(messages: Iterable[BaseMessage]) -> list[Message]:
     return [Message.model_validate(as_row(message)) for message in messages]
 
 
+def parted(answer: Answer) -> tuple[list[Message], list[Message]]:
+    """An answer's dialogue up to its question, and what came after it: also what the agent told a model that
+    made no call, which is a user's message as well.
+    """
+    messages = chat_messages(answer.messages)
+    users = [place for place, message in enumerate(messages) if message.role == "user"]
+    asked = [place for place in users if messages[place].content.strip() == answer.question.strip()]
+    end = max(asked or users, default=-1) + 1
+    return messages[:end], messages[end:]
+
+
 def to_trl(preference: Preference) -> Row:
     """TRL's conversational preference, with the tools."""
     row: Row = {
@@ -126,7 +139,10 @@ def to_trl(preference: Preference) -> Row:
 def to_sqlberg(preference: Lesson) -> Row:
     """TRL's, and all else that is known; a trajectory as messages."""
     if isinstance(preference, Trajectory):
-        whole = {"messages": _plain((*preference.prompt, *preference.response))}
+        prompt, response = _plain(preference.prompt), _plain(preference.response)
+        whole: Row = {"messages": [*prompt, *response]}
+        if any(message.role == "user" for message in preference.response):
+            whole = {"prompt": prompt, "completion": response}  # messages are parted at the last question
         about = {"tools": list(preference.tools), "id": preference.id, "db_id": preference.db_id}
         return whole | {name: value for name, value in about.items() if value}
     own = preference.model_dump(mode="json", include=set(OWN))

@@ -13,9 +13,10 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Generic, Self, TypeVar
+from typing import IO, Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,6 +29,17 @@ class Finished(BaseModel):
     """A row: what is finished has an id."""
 
     id: str
+
+    def about(self, item: Any) -> bool:
+        """Whether it came of this item, whose id it has: ids may be given anew, such as numbers of lines."""
+        return True
+
+
+class Item(Protocol):
+    """What there is to do; it has an id."""
+
+    @property
+    def id(self) -> str: ...
 
 
 Row = TypeVar("Row", bound=Finished)
@@ -47,9 +59,7 @@ class Journal(Generic[Row]):
             path.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = (path / name).open("ab+")
         except OSError as error:
-            raise SqlbergError(
-                f"cannot write to {path}: {error.strerror}; choose another --output"
-            ) from error
+            raise SqlbergError(f"cannot write to {path}: {error.strerror}; choose another folder") from error
         try:
             _lock(self._file, path)
             agree(path / SETTINGS, settings)
@@ -73,8 +83,23 @@ class Journal(Generic[Row]):
                 ) from error
             self.records[record.id] = record
 
+    def finished(self, items: Iterable[Item]) -> list[bool]:
+        """Which items have a row. Raises `SqlbergError` where one has a row that came of something else."""
+        found = []
+        for item in items:
+            row = self.records.get(item.id)
+            if row and not row.about(item):
+                raise SqlbergError(
+                    f"{self.path} holds another question, or other answers, under the name {item.id}: choose "
+                    "another folder"
+                )
+            found.append(row is not None)
+        return found
+
     def close(self) -> None:
-        self._file.close()
+        # A line that could not be written would be tried again, and fail again.
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +118,7 @@ def _lock(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise SqlbergError(
-            f"another run is writing to {path}: wait for it or choose another --output"
+            f"another run is writing to {path}: wait for it or choose another folder"
         ) from error
 
 
@@ -107,9 +132,9 @@ def agree(path: Path, settings: Mapping[str, Any]) -> None:
         write_json(path, wanted)
         return
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SqlbergError(f"{path} is damaged: choose another --output") from error
+        stored = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SqlbergError(f"{path} is damaged: choose another folder") from error
     changed = [
         f"{name} is {wanted.get(name)!r}, was {stored.get(name)!r}"
         for name in sorted({*stored, *wanted})
@@ -117,7 +142,7 @@ def agree(path: Path, settings: Mapping[str, Any]) -> None:
     ]
     if changed:
         raise SqlbergError(
-            f"{path.parent} holds a run with other settings ({'; '.join(changed)}): choose another --output"
+            f"{path.parent} holds a run with other settings ({'; '.join(changed)}): choose another folder"
         )
 
 
@@ -133,7 +158,7 @@ def _load(file: IO[bytes], path: Path, kind: type[Row]) -> dict[str, Row]:
             record = kind.model_validate_json(line)
         except ValidationError as error:
             raise SqlbergError(
-                f"{path} line {number} is damaged: remove that line or choose another --output"
+                f"{path} line {number} is damaged: remove that line or choose another folder"
             ) from error
         records[record.id] = record
     return records

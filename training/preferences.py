@@ -217,8 +217,9 @@ def _asks(prompt: Messages) -> Messages:
 def _answers(response: Messages) -> Messages:
     if not response or response[0].role != "assistant":
         raise ValueError("a response begins with the assistant")
-    if strange := {m.role for m in response} - {"assistant", "tool"}:
-        raise ValueError(f"a response holds no message of the {sorted(strange)[0]}")
+    # A user's message after the first is what the agent told a policy that made no call.
+    if any(m.role == "system" for m in response):
+        raise ValueError("a response holds no message of the system")
     called = {call.id for m in response for call in m.tool_calls}
     if unasked := [m.tool_call_id for m in response if m.tool_call_id and m.tool_call_id not in called]:
         raise ValueError(f"a tool answers a call {unasked[0]!r} that was not made")

@@ -45,7 +45,7 @@ def read_rows(path: str | Path, make: Callable[[Mapping[str, Any], int], T]) -> 
     try:
         lines = list(_parquet(path) if path.suffix.lower() in PARQUET else _json_lines(path))
     except OSError as error:
-        raise SqlbergError(f"cannot read {path}: {error.strerror or 'no such file'}") from error
+        raise SqlbergError(f"cannot read {path}: {error.strerror or error}") from error
     good: list[T] = []
     bad: list[BadLine] = []
     for number, row in lines:
@@ -53,6 +53,8 @@ def read_rows(path: str | Path, make: Callable[[Mapping[str, Any], int], T]) -> 
             content = json.loads(row.decode("utf-8")) if isinstance(row, bytes) else row
             if not isinstance(content, dict):
                 raise ValueError("not a JSON object")
+            if isinstance(row, bytes) and b"\\ud" in row.lower():
+                json.dumps(content, ensure_ascii=False).encode()  # halves of characters cannot be written
             good.append(make(content, number))
         except (ValueError, RecursionError) as error:
             text = row.decode("utf-8", "replace") if isinstance(row, bytes) else json.dumps(row, default=str)
@@ -91,6 +93,8 @@ def reason(error: Exception) -> str:
         return "; ".join(problems)
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error.msg} at character {error.pos + 1}"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a character: a \\ud800 to \\udfff without its other half"
     return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
@@ -110,7 +114,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except pyarrow.ArrowInvalid as error:
         raise SqlbergError(f"{path} is no Parquet file: {error}") from error
     for number, row in enumerate(table.to_pylist(), start=1):
-        yield number, {name: _nested(value) for name, value in row.items() if value is not None}
+        yield number, {name: _nested(value) for name, value in row.items()}
 
 
 def _nested(value: Any) -> Any:

@@ -71,7 +71,13 @@ def annotate(
     from ..agents.annotation.annotators import annotator as annotator_named
     from ..models.references import ToLoad, in_process
     from ..training.formats import write_preferences
-    from ..training.rounds.annotations import ANNOTATIONS, annotate_all, combined_weights, preferences_of
+    from ..training.rounds.annotations import (
+        ANNOTATIONS,
+        annotate_all,
+        combined_weights,
+        fingerprint_of,
+        preferences_of,
+    )
     from ..training.rounds.candidates import CANDIDATES, Sampled
     from ..training.rounds.rewards import scored_by
     from ..training.rounds.sources import Opener, one_database
@@ -94,7 +100,7 @@ def annotate(
         weights = None
         if seeds and annotator == "combined":
             progress.stage("evidence", len(seeds))
-            weights = combined_weights(seeds, open_database, folder / "weights.json", progress.advance)
+            weights = combined_weights(seeds, open_database, folder, progress.advance)
         progress.stage("annotations", len(read.rows))
         annotated = annotate_all(
             read.rows,
@@ -102,7 +108,12 @@ def annotate(
             annotator_named(annotator, weights),
             folder,
             open_database=open_database,
-            settings={"annotator": annotator, "weights": weights, "model": model, "judge": judge},
+            settings={
+                "annotator": annotator,
+                "seed preferences": fingerprint_of(seeds) if weights else "",
+                "model": model,
+                "judge": judge,
+            },
             judge=ToLoad(judge) if judge and cluster else judge_of(judge),
             concurrency=concurrency,
             cluster=cluster,

@@ -139,6 +139,7 @@ def improve(
     plan = Plan(
         method=method,
         annotator=annotator,
+        judge=judge or "",
         rounds=rounds,
         candidates=candidates,
         reference=reference,

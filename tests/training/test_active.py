@@ -23,6 +23,11 @@ def test_diverse_selectors_take_one_of_each_group(take):
     assert sorted(number // 50 for number in taken) == [0, 1, 2, 3]
 
 
+def test_vectors_that_hardly_differ_leave_no_group_empty_handed():
+    vectors = np.ones((30, 4)) + np.random.default_rng(0).normal(scale=1e-12, size=(30, 4))
+    assert len(set(centres(vectors, 10, 0))) == 10
+
+
 def test_the_perturbations_size_counts_as_uncertainty():
     vectors = np.vstack([np.full((200, 3), 0.01), np.full((5, 3), 3.0)])
     vectors += np.random.default_rng(0).normal(scale=1e-3, size=vectors.shape)

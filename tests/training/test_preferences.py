@@ -94,6 +94,7 @@ BAD = [
     (ROW | {"probability": 0.2}, "probability"),
     (ROW | {"margin": "nan"}, "margin"),
     (ROW | {"chosen": [{"role": "robot", "content": "hi"}]}, "chosen.0.role"),
+    (ROW | {"id": "\ud800"}, "half of a character"),
     ({"chosen": GOOD, "rejected": POOR}, "prompt: it is missing"),
     ({"preferred_output": GOOD, "non_preferred_output": POOR}, "input: an object with messages is missing"),
 ]

@@ -17,7 +17,8 @@ from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.in_use import roll_back
 from sqlberg.training.aligned import aligned_scores
 from sqlberg.training.evaluation.dataset import Dataset, Question
-from sqlberg.training.preferences import Preference
+from sqlberg.training.formats import lesson_of, to_sqlberg
+from sqlberg.training.preferences import Preference, Trajectory
 from sqlberg.training.rounds.annotations import Annotated, annotate_all, preferences_of
 from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candidates
 from sqlberg.training.rounds.game import Follower
@@ -30,6 +31,7 @@ from sqlberg.training.rounds.rewards import Scored
 from sqlberg.training.rounds.truth import truths
 from sqlberg.training.trainer import Settings, Step
 
+from ..agents.scripted import ScriptedModel, sql, words
 from ..models.tiny import build_tiny_model
 from .test_embedded_policy import with_sql
 
@@ -165,6 +167,24 @@ def finished(shop: Path, rows: list[Sampled], tmp_path_factory: pytest.TempPathF
     return folder
 
 
+def test_what_a_model_was_told_for_making_no_call_belongs_to_its_answer(shop: Path, tmp_path: Path):
+    talk = words("I'll count them with SELECT count(*) FROM customer.")
+    script = [talk, sql("SELECT count(*) FROM customer"), words("Three.")]
+    [row] = sample_candidates(
+        QUESTIONS[:1],
+        tmp_path,
+        agent_options={"model": ScriptedModel(script=script), "candidates": 1},
+        open_database=opened(shop),
+        settings={},
+    )
+    [response] = row.responses
+    assert [message.role for message in row.prompt] == ["system", "user"]
+    assert [m.role for m in response.messages] == ["assistant", "user", "assistant", "tool", "assistant"]
+    lesson = Trajectory(prompt=row.prompt, response=response.messages)
+    assert lesson.question == ASKED[0]
+    assert lesson_of(to_sqlberg(lesson)) == lesson
+
+
 def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
     report = json.loads((finished / "report.json").read_text())
     assert [one["number"] for one in report["rounds"]] == [0, 1, 2]
@@ -173,7 +193,8 @@ def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
     assert not any(one["kept"] for one in report["rounds"])  # nothing was held out to tell
     for one in report["rounds"]:
         assert (Path(one["adapter"]) / "adapter_model.safetensors").is_file()
-    weights = json.loads((finished / "weights.json").read_text())
+    [file] = finished.glob("weights-*.json")
+    weights = json.loads(file.read_text())
     assert set(weights) >= {"share", "empty", "reward"}
 
 

@@ -124,6 +124,25 @@ def test_a_missing_package_is_told_before_the_run(
     assert not (tmp_path / "run").exists()
 
 
+def test_answers_to_other_questions_are_not_taken_for_those_asked(shop: Path, tmp_path: Path):
+    """Questions without an id are called by their line."""
+    file, folder = tmp_path / "asked.jsonl", tmp_path / "run"
+    asking = ("candidates", shop, "-q", file, "-o", folder, "--embedder", "none")
+    file.write_text(json.dumps({"question": ASKED[0]}) + "\n")
+    done(*asking)
+    file.write_text("".join(json.dumps({"question": text}) + "\n" for text in ASKED[:2]))
+    assert done(*asking)["questions"] == 2  # more questions: it goes on
+    annotating = ("annotate", shop, folder, "--annotator", "execution", "-o", tmp_path / "a")
+    done(*annotating, "--embedder", "none")
+    file.write_text(json.dumps({"question": ASKED[2]}) + "\n")
+    told = sqlberg(*asking)
+    assert (told.exit_code, "holds another question" in " ".join(told.stderr.split())) == (1, True)
+    changed = (folder / "candidates.jsonl").read_text().replace("SELECT", "SELECT DISTINCT")
+    (folder / "candidates.jsonl").write_text(changed)
+    told = sqlberg(*annotating)
+    assert (told.exit_code, "holds another question" in " ".join(told.stderr.split())) == (1, True)
+
+
 def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):
     none = sqlberg("annotate", shop, sampled, "--annotator", "implicit")
     assert (none.exit_code, "name MODEL+ADAPTER" in none.stderr) == (1, True)
@@ -160,6 +179,11 @@ def test_adapters_of_every_kind_are_trained_and_answer(annotated: Path, shop: Pa
     again = Path(done(*on)["adapter"])
     told = done("ask", shop, "How many customers are there?", "-m", f"embedded+{again}", "--embedder", "none")
     assert told["rows"] == [[3]]
+    with_follower = ("train", annotated, "--method", "ssapo", "--epsilon", 1, "-o")
+    new = sqlberg(*with_follower, tmp_path / "four", "--rank", 2)
+    assert "could move nothing, so this was DPO" in " ".join(new.output.split())
+    on = sqlberg(*with_follower, tmp_path / "five", "--adapter", adapter)
+    assert "The follower moved" in on.output
     refused = sqlberg("train", annotated, "-o", tmp_path / "three", "--draws", 2)
     assert (refused.exit_code, "adapter with a mask" in " ".join(refused.stderr.split())) == (1, True)
 
@@ -241,10 +265,16 @@ def test_what_cannot_be_trained_or_used_is_one_line_each(
         assert said in " ".join(result.stderr.split()), (arguments, result.stderr)
 
 
-@pytest.mark.parametrize("room", [300, 20_000])
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(annotated: Path, tmp_path: Path, room: int):
+@pytest.mark.parametrize(("stage", "room"), [("train", 300), ("train", 20_000), ("annotate", 2_500)])
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    shop: Path, sampled: Path, annotated: Path, tmp_path: Path, stage: str, room: int
+):
     """The limit stands for a disk: no file may be larger than `room` bytes."""
-    command = ["train", str(annotated), "-o", str(tmp_path), "--rank", "4", "--epochs", "2"]
+    arguments = {
+        "train": (annotated, "--rank", 4, "--epochs", 2),
+        "annotate": (shop, sampled, "--annotator", "execution", "--embedder", "none"),
+    }
+    command = [stage, *map(str, arguments[stage]), "-o", str(tmp_path / "run")]
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "

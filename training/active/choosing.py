@@ -21,7 +21,7 @@ from ...errors import SqlbergError
 from ...models.embedded.computing import alone_on_a_core
 from ..course import work_through
 from ..evaluation.dataset import Question
-from ..journal import Finished, Journal
+from ..journal import Finished, Journal, fingerprint
 from ..precision import computing
 from .selectors import SELECTORS
 
@@ -33,14 +33,14 @@ VIEWS_FILE = "views.jsonl"
 
 
 class Viewed(Finished):
-    """The views of a batch, by the ids of its questions."""
+    """The views of a batch, by the keys of its questions."""
 
     vectors: dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Questions over one database that are read together. id: of the first."""
+    """Questions over one database that are read together. id: of their content."""
 
     id: str
     db_id: str
@@ -96,13 +96,14 @@ def view_all(
         with alone_on_a_core(), computing(reader.device, half=True):
             look = reader.look([reader.opening(opened, one.question) for one in batch.questions])
             vectors = viewed(look, view, seed)
-        found = {one.id: tuple(map(float, row)) for one, row in zip(batch.questions, vectors, strict=True)}
+        found = {_key(one): tuple(map(float, row)) for one, row in zip(batch.questions, vectors, strict=True)}
         return Viewed(id=batch.id, vectors=found)
 
     settings = {"model": reader.name, "view": view, "seed": seed}
-    with Journal(folder / view, settings, Viewed, VIEWS_FILE) as journal:
+    place = folder / f"{view}-{fingerprint(settings)}"  # models take turns, as adapters come into use
+    with Journal(place, settings, Viewed, VIEWS_FILE) as journal:
         known = _vectors(journal)
-        rest = [question for question in questions if question.id not in known]
+        rest = [question for question in questions if _key(question) not in known]
         advance(len(questions) - len(rest))
         work_through(
             _batches(rest, reader.rows),
@@ -113,7 +114,7 @@ def view_all(
             finished=lambda row: advance(len(row.vectors)),
         )
         known = _vectors(journal)
-        return np.array([known[question.id] for question in questions])
+        return np.array([known[_key(question)] for question in questions])
 
 
 def _batches(questions: Sequence[Question], size: int) -> list[Batch]:
@@ -122,8 +123,13 @@ def _batches(questions: Sequence[Question], size: int) -> list[Batch]:
     for db_id, group in groupby(sorted(questions, key=lambda one: one.db_id), key=lambda one: one.db_id):
         asked = list(group)
         parts = (tuple(asked[start : start + size]) for start in range(0, len(asked), size))
-        batches += [Batch(part[0].id, db_id, part) for part in parts]
+        batches += [Batch(fingerprint({"keys": list(map(_key, part))}), db_id, part) for part in parts]
     return batches
+
+
+def _key(question: Question) -> str:
+    """Of what is read, whatever id it has."""
+    return fingerprint({"database": question.db_id, "question": question.question})
 
 
 def _vectors(journal: Journal[Viewed]) -> dict[str, tuple[float, ...]]:

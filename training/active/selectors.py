@@ -55,7 +55,7 @@ def centres(vectors: Floats, count: int, seed: int) -> list[int]:
     sizes = np.bincount(means.labels_)
     distances = np.linalg.norm(vectors - means.cluster_centers_[means.labels_], axis=1)
     taken = {}
-    for cluster in np.argsort(-sizes, kind="stable"):
+    for cluster in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
         members = np.flatnonzero(means.labels_ == cluster)
         taken[int(members[np.argmin(distances[members])])] = None
     return _filled(taken, len(vectors), count, seed)

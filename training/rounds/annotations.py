@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field
 
 from ...errors import SqlbergError
 from ..cluster import Cluster, carry_out
-from ..journal import Finished, Journal, write_json
+from ..formats import to_sqlberg
+from ..journal import Finished, Journal, fingerprint, write_json
 from ..preferences import Message, Preference
 from .alike import asked_alike
 from .candidates import Sampled
@@ -48,6 +49,12 @@ class Annotated(Finished):
     reasons: tuple[str, ...] = ()
     evidence: dict[str, dict[str, Any]] = Field(default_factory=dict)
     error: str = ""
+
+    def about(self, item: Any) -> bool:
+        """Of the same question and, where they were looked at, the same candidates."""
+        seen = {name: told["sql"] for name, told in self.evidence.items()}
+        same = (self.db_id, self.question) == (item.db_id, item.question)
+        return same and (not seen or seen == {one.id: one.sql for one in item.responses})
 
 
 def annotate_all(
@@ -226,15 +233,21 @@ def seed_evidence(
 def combined_weights(
     seeds: Sequence[Preference],
     open_database: Callable[[str], Database],
-    file: Path,
+    folder: Path,
     advance: Callable[[int], None] = lambda done: None,
 ) -> dict[str, float]:
-    """The weights of the `combined` annotator, fitted to the seed preferences once and kept in a file."""
+    """The weights of the `combined` annotator, fitted to these seed preferences once and kept in a folder."""
+    file = folder / f"weights-{fingerprint_of(seeds)}.json"
     if not file.exists():
         from ...agents.annotation.annotators import fit_weights
 
         write_json(file, fit_weights(seed_evidence(seeds, open_database, lambda: advance(1))))
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def fingerprint_of(seeds: Sequence[Preference]) -> str:
+    """Changes with any of the preferences."""
+    return fingerprint({"pairs": [to_sqlberg(one) for one in seeds]})
 
 
 def sql_of(response: Sequence[Message]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ...errors import SqlbergError
 from ..cluster import Cluster, carry_out
 from ..evaluation.dataset import Question
-from ..formats import chat_messages
+from ..formats import parted
 from ..journal import Finished, Journal
 from ..preferences import Messages, said
 
@@ -44,6 +44,9 @@ class Sampled(Finished):
     prompt: Messages = ()
     responses: tuple[Response, ...] = ()
     error: str = ""
+
+    def about(self, item: Any) -> bool:
+        return (self.db_id, self.question) == (item.db_id, item.question)
 
 
 def sample_candidates(
@@ -111,15 +114,11 @@ def _sampled(about: dict[str, Any], answers: Sequence[Answer]) -> Sampled:
     prompt: Messages = ()
     responses: dict[str, Response] = {}
     for answer in answers:
-        messages = chat_messages(answer.messages)
-        asked = [place for place, message in enumerate(messages) if message.role == "user"]
-        if answer.status == "failed" or not asked:
-            continue
-        prompt, response = tuple(messages[: asked[-1] + 1]), tuple(messages[asked[-1] + 1 :])
-        if response and response[0].role == "assistant":
-            words = repr(said(response))
+        asked, response = parted(answer)
+        if answer.status != "failed" and response and response[0].role == "assistant":
+            prompt, words = tuple(asked), repr(said(response))
             number = f"{about['id']}-{len(responses)}"
-            responses.setdefault(words, Response(id=number, sql=answer.sql, messages=response))
+            responses.setdefault(words, Response(id=number, sql=answer.sql, messages=tuple(response)))
     if not responses:
         reasons = "; ".join(dict.fromkeys(answer.reason for answer in answers))
         return Sampled(**about, error=reasons or "the model said nothing")

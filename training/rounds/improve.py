@@ -28,10 +28,16 @@ from ..evaluation.dataset import Dataset, Question
 from ..evaluation.gate import compared, gate
 from ..evaluation.records import Record, RunFolder
 from ..evaluation.runner import run as evaluate
-from ..formats import to_sqlberg
 from ..journal import agree, fingerprint, write_json
 from ..preferences import Preference
-from .annotations import Annotated, agreements, annotate_all, combined_weights, preferences_of
+from .annotations import (
+    Annotated,
+    agreements,
+    annotate_all,
+    combined_weights,
+    fingerprint_of,
+    preferences_of,
+)
 from .candidates import Sampled, sample_candidates
 from .learners import Learner
 from .learning import Learning, check, learn
@@ -76,7 +82,7 @@ def improve(
     about = {
         "learner": learner.name,
         "questions": fingerprint({"asked": [one.model_dump() for one in questions]}),
-        "seed preferences": fingerprint({"pairs": [to_sqlberg(one) for one in seeds]}),
+        "seed preferences": fingerprint_of(seeds),
         "held out": held_out.digest if held_out else "",
         "plan": {name: value for name, value in asdict(plan).items() if name != "concurrency"},
     }
@@ -225,9 +231,7 @@ class _Rounds:
         if self.plan.annotator != "combined" or not seeds:
             return None
         self.progress.stage("evidence", len(seeds))
-        return combined_weights(
-            seeds, self.open_database, self.folder / "weights.json", self.progress.advance
-        )
+        return combined_weights(seeds, self.open_database, self.folder, self.progress.advance)
 
     def _trained(
         self, number: int, adapter: Path | None, pairs: Sequence[Preference], *, objective: str, epochs: int

@@ -17,15 +17,16 @@ class Plan:
     """How a run is made.
 
     method: one of `training.losses.OBJECTIVES`. annotator: one of `agents.annotation.annotators.NAMES`.
-    candidates: of each question. reference: what the margins of a round are measured against: "base" (π_SFT)
-    or "start" (π_{t-1}). cumulative: a round trains on the pairs of all rounds and the seed, not on its own
-    alone. aligned: models whose scores PoFT weighs by. copies: of each pair in other words. adapter: how a
-    new one is made. training: of each round; its objective, reference and seed are set by this plan, and
-    `seed_epochs` are those of round 0.
+    judge: the model that annotators ask, by its reference. candidates: of each question. reference: what the
+    margins of a round are measured against: "base" (π_SFT) or "start" (π_{t-1}). cumulative: a round trains
+    on the pairs of all rounds and the seed, not on its own alone. aligned: models whose scores PoFT weighs
+    by. copies: of each pair in other words. adapter: how a new one is made. training: of each round; its
+    objective, reference and seed are set by this plan, and `seed_epochs` are those of round 0.
     """
 
     method: str = "ssapo"
     annotator: str = "combined"
+    judge: str = ""
     rounds: int = 3
     candidates: int = 4
     temperature: float = 0.7

@@ -77,7 +77,9 @@ def source_of(
     if questions is not None:
         asked = read(questions, gold=False)
     elif many:
-        asked = load_dataset(place, split="train").questions
+        found = load_dataset(place, split="train")
+        asked = found.questions
+        aside.extend((QUESTIONS, bad) for bad in found.bad_lines)
     else:
         asked, measured = _made_up(opened, name, folder, made_up, seed)
     if held_out is not None:

@@ -7,6 +7,7 @@ pool → ranked by active learning (`training/active/`) → for each: answers of
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Labelling:
 
     def __init__(self, room: Room, folder: Path) -> None:
         self.room, self.folder = room, folder
+        self._choosing = threading.Lock()  # one at a time writes views
 
     def queue(
         self, name: str, person: str, selector: str, count: int, file: Path | None = None
@@ -69,14 +71,15 @@ class Labelling:
             raise SqlbergError("there is no question left to judge: ask some, or give a file of questions")
         pool = [Question(id=_id(text), db_id=name, question=text, sql=None) for text in texts[:POOL]]
         database = self.room.agent(name, person).database
-        return choose(
-            pool,
-            count,
-            selector,
-            self.folder / name,
-            reader=lambda: reader_of(_local(self.room.model_name)),
-            open_database=lambda _: _Kept(database),  # pyright: ignore[reportArgumentType]
-        )
+        with self._choosing:
+            return choose(
+                pool,
+                count,
+                selector,
+                self.folder / name,
+                reader=lambda: reader_of(_local(self.room.model_name)),
+                open_database=lambda _: _Kept(database),  # pyright: ignore[reportArgumentType]
+            )
 
     def task(self, question: Question, person: str) -> Task:
         """The question with its rival answers. Raises `SqlbergError`."""

@@ -17,7 +17,7 @@ from ...errors import SqlbergError
 from ...tools.limits import Limits, Result
 from ...tools.notes import Notes, read_notes, write_notes
 from ...training.feedback.store import Asked, Logged, Store
-from ...training.formats import chat_messages
+from ...training.formats import parted
 from .visitors import visitor
 
 if TYPE_CHECKING:
@@ -169,8 +169,7 @@ class Room:
 
     def keep(self, name: str, answer: Answer, *, person: str, thread: str) -> Asked:
         """Keep an answer in the store and in the log."""
-        messages = chat_messages(answer.messages)
-        asked = max((n for n, message in enumerate(messages) if message.role == "user"), default=-1) + 1
+        prompt, response = parted(answer)
         rivals = tuple(reading.sql for reading in answer.readings if reading.sql != answer.sql)
         kept = Asked(
             person=person,
@@ -179,8 +178,8 @@ class Room:
             question=answer.question,
             model=self.model_name,
             status=answer.status,
-            prompt=tuple(messages[:asked]),
-            response=tuple(messages[asked:]),
+            prompt=tuple(prompt),
+            response=tuple(response),
             sql=answer.sql or (answer.readings[0].sql if answer.readings else ""),
             others=rivals,
             answer=answer.to_dict(),
