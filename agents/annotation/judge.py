@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from ...models.errors import explain
 from ...tools.cells import neutralise, shorten
 from .evidence import Evidence
 
@@ -37,7 +38,7 @@ class Judgement:
 
 
 def judge(model: BaseChatModel, question: str, first: Evidence, second: Evidence) -> Judgement:
-    """Ask about two candidates, twice. Raises what the model raises."""
+    """Ask about two candidates, twice. Raises `ModelError`."""
     one, reason = _ask(model, question, first, second)
     other, _ = _ask(model, question, second, first)
     if one == -other:
@@ -47,7 +48,10 @@ def judge(model: BaseChatModel, question: str, first: Evidence, second: Evidence
 
 def _ask(model: BaseChatModel, question: str, a: Evidence, b: Evidence) -> tuple[int, str]:
     asked = f"Question: {neutralise(question)}\n\nAnswer A\n{_shown(a)}\n\nAnswer B\n{_shown(b)}"
-    reply: Any = model.invoke([SystemMessage(RULES), HumanMessage(asked)])
+    try:
+        reply: Any = model.invoke([SystemMessage(RULES), HumanMessage(asked)])
+    except Exception as error:  # whatever a provider's client raises
+        raise explain(error, "the judge") from error
     text = reply.text.strip()
     found = VERDICT.search(text)
     words = text[: found.start()].strip() if found else text

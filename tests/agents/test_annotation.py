@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from sqlberg.agents.annotation.annotators import COMBINED, EXECUTION, NAMES, annotator, fit_weights
 from sqlberg.agents.annotation.evidence import Candidate, Evidence, gather
 from sqlberg.agents.annotation.graph import Annotation, annotate, decide
+from sqlberg.models.errors import ModelError
 from sqlberg.tools.database import Database, open_database
 
 QUESTION = "What are the names of the customers from Chile?"
@@ -83,6 +84,15 @@ def judging(shop: Database, *replies: str) -> Annotation:
     model = GenericFakeChatModel(messages=iter([AIMessage(reply) for reply in replies]))
     other = Candidate("other", "SELECT name FROM customer WHERE country = 'Norway'")
     return annotate(shop, QUESTION, [RIGHT, other], annotator("judge"), model=model)
+
+
+def test_a_judge_that_cannot_be_reached_is_one_clear_error(shop: Database):
+    class Gone(GenericFakeChatModel):
+        def _generate(self, *args: Any, **kwargs: Any):
+            raise ConnectionError("refused")
+
+    with pytest.raises(ModelError, match="the judge: no server answers"):
+        annotate(shop, QUESTION, [RIGHT, EMPTY], annotator("judge"), model=Gone(messages=iter([])))
 
 
 def test_a_judge_that_keeps_its_word_in_both_orders_decides(shop: Database):

@@ -11,8 +11,9 @@ import pytest
 from sqlberg.errors import SqlbergError
 from sqlberg.tools.limits import Result
 from sqlberg.training.evaluation.ambiguity import ambiguity
-from sqlberg.training.evaluation.dataset import load_dataset
+from sqlberg.training.evaluation.dataset import load_dataset, read_questions
 from sqlberg.training.evaluation.difficulty import difficulty
+from sqlberg.training.rows import write_rows
 
 
 def write(folder: Path, *lines: Any) -> Path:
@@ -25,6 +26,15 @@ def write(folder: Path, *lines: Any) -> Path:
 
 def question(number: int = 1, **fields: Any) -> dict[str, Any]:
     return {"id": f"q{number}", "db_id": "shop", "question": "How many?", "sql": "SELECT 1", **fields}
+
+
+def test_a_parquet_file_says_what_lines_say(tmp_path: Path) -> None:
+    rows = [question(1, id=7), question(2, sql=None, difficulty="easy")]
+    write_rows(tmp_path / "q.parquet", [{**row, "id": str(row["id"])} for row in rows])
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = [read_questions(tmp_path / f"q.{ending}", db_id="shop") for ending in ("parquet", "jsonl")]
+    assert found[0] == found[1]
+    assert [one.sql for one in found[0].rows] == ["SELECT 1", None]
 
 
 def test_a_bad_line_is_set_aside_with_its_number(tmp_path: Path) -> None:

@@ -171,6 +171,29 @@ def test_the_last_word_of_a_person_counts_and_a_draw_counts_for_nothing(question
     assert agreed([]) is None
 
 
+def test_who_holds_an_answer_right_counts_before_what_it_is_better_than():
+    a, b, c, d = "SELECT 1", "SELECT 2", "SELECT 3", "SELECT 4"
+    assert agreed([(a, b), (a, c), (d, a), (d, a)]) is None
+    assert agreed([(a, b), (a, c), (a, c), (d, a), (d, a)]) == (a, c)
+
+
+def test_a_question_whose_dialogue_never_began_teaches_nothing(question: Asked):
+    failed = question.model_copy(update={"prompt": (), "response": (), "status": "failed", "id": "f"})
+    said = [Said(asked=one.id, verdict="corrected", better=BETTER) for one in (failed, question)]
+    assert [lesson.id for lesson in lessons([failed, question], said)] == [question.id]
+
+
+def test_words_are_found_in_any_case_of_any_language(store: Store, question: Asked):
+    kept = store.keep(question.model_copy(update={"question": "Wie viele ÄPFEL?", "id": "a"}))
+    assert store.asked(words="äpfel") == [kept] == store.asked(words="Äpfel viele")
+
+
+def test_many_processes_open_a_new_store_at_once(tmp_path: Path):
+    file = str(tmp_path / "new.sqlite")
+    with ThreadPoolExecutor(8) as pool:  # each Store has connections of its own, as a process has
+        list(pool.map(lambda _: Store(Path(file)).asked(), range(40)))
+
+
 def test_where_nothing_was_run_the_right_sql_follows_what_was_looked_up():
     looked = Message.model_validate(
         {

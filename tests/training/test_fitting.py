@@ -102,6 +102,15 @@ def test_a_fit_leaves_an_adapter_and_a_report_and_can_be_gone_on_with(tmp_path: 
         load_weights(SHIPPED, fitted.adapter)
 
 
+def test_a_database_that_has_nothing_to_ask_is_one_clear_error(tmp_path: Path):
+    file = tmp_path / "empty.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL)")
+    connection.close()
+    with pytest.raises(SqlbergError, match=r"are its tables empty\?"):
+        fit(lambda: open_database(file, embedder="none"), tmp_path / "run", Plan(questions=40, checked=6))
+
+
 def test_peft_itself_loads_the_adapter_to_the_same_weights(tmp_path: Path):
     peft = pytest.importorskip("peft", reason="fitting needs the train extra")
     adapter = small_adapter(tmp_path / "a")

@@ -52,6 +52,15 @@ def test_unanswerable_questions_count_for_the_penalty_but_not_for_accuracy() -> 
     assert summary["calibration"]["penalty_score"]["0"] == 50.0
 
 
+def test_a_sure_answer_to_what_has_none_is_a_risk_and_a_failure_earns_nothing() -> None:
+    asked: dict[str, Any] = {"answerable": False, "confidence": 0.99}
+    summary = summarise([record(1, True, confidence=0.9), record(2, False, **asked)])
+    assert summary["calibration"]["risk_at_coverage"]["100"] == 50.0
+    assert summarise([record(1, False, **asked, status="abstained")])["calibration"]["with_confidence"] == 0
+    failed = summarise([record(1, False, answerable=False, sql="", status="failed")])
+    assert failed["calibration"]["penalty_score"] == {"0": 0.0, "10": 0.0, "N": 0.0}
+
+
 def test_calibration_uses_the_questions_with_a_confidence() -> None:
     records = [record(1, True, confidence=0.9), record(2, False, confidence=0.1), record(3, True)]
     calibration = summarise(records)["calibration"]

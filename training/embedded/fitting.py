@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import SqlbergError
 from ...models.adapters.folders import Stored, digest, tensors_of, write_adapter
 from ...models.adapters.kinds import Adapter, config_of
 from ...models.embedded.chat_model import EmbeddedChatModel
@@ -107,6 +108,12 @@ def fit(
             tell("Answering them with the tools, to learn from")
             if not (folder / "taught.jsonl").exists():
                 write_trajectories(database, rows["taught"], folder / "taught.jsonl")
+            taught = sum(1 for _ in read_examples([folder / "taught.jsonl"]))
+            if taught < plan.rows:
+                raise SqlbergError(
+                    f"{database.name} gives only {taught} decisions to learn from, and a step takes "
+                    f"{plan.rows}: are its tables empty?"
+                )
             synthetic = _dataset(database, rows["checked"])
             asked = _dataset(database, [question.model_dump() for question in people]) if people else None
             sets = {"synthetic": synthetic} | ({"people": asked} if asked else {})

@@ -119,19 +119,15 @@ def _weights_digest(reference: str) -> str:
 
 
 def _weight_files(reference: str) -> Iterator[Path]:
-    from ...models.references import members_of
+    from ...models.embedded.weights import SHIPPED
+    from ...models.errors import UnknownModel
+    from ...models.references import in_process, members_of
 
-    reference, _ = members_of(reference)
-    if reference.startswith("embedded"):
-        from ...models.embedded.weights import SHIPPED
-
-        adapter = reference.removeprefix("embedded").removeprefix("+")
-        folders = [SHIPPED, Path(adapter).expanduser()] if adapter else [SHIPPED]
-    elif reference.startswith("transformers:"):
-        # PATH+ADAPTER; a folder's own name may hold a plus sign.
-        path = Path(reference.removeprefix("transformers:")).expanduser()
-        folders = [path] if path.is_dir() else [Path(part).expanduser() for part in str(path).rsplit("+", 1)]
-    else:
+    try:
+        kind, name, adapter = in_process(members_of(reference)[0])
+    except UnknownModel:
         return
-    for folder in folders:
-        yield from sorted((*folder.glob("*.safetensors"), *folder.glob("config.json")))
+    base = SHIPPED if kind == "embedded" else Path(name).expanduser()
+    for folder in (base, adapter):
+        for pattern in ("*.safetensors", "config.json", "adapter_config.json", "sqlberg.json"):
+            yield from sorted(folder.glob(pattern)) if folder else ()

@@ -68,20 +68,22 @@ def expected_calibration_error(judged: Sequence[Judged], *, bins: int = 10) -> f
     ) / len(judged)
 
 
-Verdict = Literal["right", "wrong", "abstained"]
+Verdict = Literal["right", "wrong", "abstained", "failed"]
 
 
 def penalty_score(verdicts: Sequence[tuple[bool, Verdict]], *, penalty: float) -> float | None:
     """TrustSQL's reliability score in per cent (Lee et al. 2024, arXiv 2403.15879); None for no questions.
 
     verdicts: (answerable, verdict) per question. +1 for a right answer, and for abstaining where there is no
-    answer; 0 for abstaining on an answerable question; −penalty for a wrong answer, or any to the
-    unanswerable.
+    answer; 0 for abstaining on an answerable question, and (ours) for a failure; −penalty for a wrong answer,
+    or any to the unanswerable.
     """
     if not verdicts:
         return None
     score = 0.0
     for answerable, verdict in verdicts:
+        if verdict == "failed":
+            continue
         if verdict == "abstained":
             score += not answerable
         elif verdict == "right" and answerable:

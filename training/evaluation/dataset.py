@@ -29,7 +29,7 @@ _ENDINGS = {"sqlite": (".sqlite", ".db", ".sqlite3"), "duckdb": (".duckdb",)}
 class Question(BaseModel):
     """One question with its gold SQL (None: the database cannot answer it)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     id: str = ""
     db_id: str
@@ -136,7 +136,9 @@ def read_questions(
     seen: set[str] = set()
 
     def make(row: Mapping[str, Any], number: int) -> Question:
-        about = dict(row) if gold else {"sql": None, **row}
+        # A null is nothing, as in the cells of a Parquet file; of sql it says that there is no gold.
+        about = {name: value for name, value in row.items() if value is not None or name == "sql"}
+        about = about if gold else {"sql": None, **about}
         question = _question(about if db_id is None else about | {"db_id": db_id}, number)
         if databases is not None:
             databases.path(question.db_id)

@@ -123,11 +123,13 @@ def _trust(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _calibration(records: Sequence[Record]) -> dict[str, Any]:
-    """Over the questions with a confidence; the penalty score over all, abstentions as the agent chose."""
+    """Over the questions with a confidence (an answer to one without gold is wrong); the penalty score over
+    all, abstentions as the agent chose.
+    """
     judged = [
         (record.confidence, _right(record))
         for record in records
-        if record.answerable and record.confidence is not None
+        if record.confidence is not None and (record.answerable or record.status not in _HELD_BACK)
     ]
     verdicts: list[tuple[bool, Verdict]] = [(record.answerable, _verdict(record)) for record in records]
     points = risk_coverage(judged)
@@ -145,6 +147,8 @@ def _calibration(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _verdict(record: Record) -> Verdict:
+    if record.status == "failed":
+        return "failed"
     if record.status in _HELD_BACK or not record.sql:
         return "abstained"
     return "right" if _right(record) else "wrong"

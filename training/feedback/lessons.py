@@ -19,13 +19,17 @@ Pair = tuple[str, str]
 
 
 def lessons(asked: Iterable[Asked], said: Iterable[Said]) -> list[Lesson]:
-    """One for each question that enough was said of, in the order of the questions."""
+    """One for each question that enough was said of, in the order of the questions. One whose dialogue never
+    began (the model could not be reached) gives none.
+    """
     by_question: dict[str, dict[str, Said]] = defaultdict(dict)
     for one in said:
         if one.verdict != "comment":
             by_question[one.asked][one.person] = one  # the last word of each
     found = []
     for question in asked:
+        if not question.prompt:
+            continue  # its dialogue never began
         sayings = list(by_question[question.id].values())
         if pair := agreed([pair for one in sayings if (pair := pair_of(question, one))]):
             found.append(_lesson(question, pair, sayings))
@@ -48,12 +52,13 @@ def pair_of(question: Asked, said: Said) -> Pair | None:
 
 
 def agreed(pairs: Sequence[Pair]) -> Pair | None:
-    """What most hold; None for a draw between pairs that contradict each other."""
+    """What most hold to be right, over what most of these hold to be worse; None for a draw."""
     if not pairs:
         return None
-    counts = Counter(pairs)
-    (best, times), *others = counts.most_common()
-    return None if any(n == times and pair[0] != best[0] for pair, n in others) else best
+    (best, times), *others = Counter(better for better, _ in pairs).most_common()
+    if others and others[0][1] == times:
+        return None
+    return Counter(pair for pair in pairs if pair[0] == best).most_common(1)[0][0]
 
 
 def up_to_sql(response: Sequence[Message], sql: str) -> Messages:

@@ -16,6 +16,7 @@ import json
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +127,7 @@ class Store:
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connection()
+            _patiently(connection, "PRAGMA journal_mode = WAL")
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found > VERSION:
                 raise SqlbergError(f"{path} was written by a later sqlberg: install that one")
@@ -203,8 +205,8 @@ class Store:
                 wanted.append(f"{column} = ?")
                 values.append(value)
         for word in words.split():
-            wanted.append("instr(lower(question), ?)")
-            values.append(word.lower())
+            wanted.append("instr(folded(question), ?)")
+            values.append(word.casefold())
         with self._telling():
             rows = self._connection().execute(
                 f"SELECT * FROM asked WHERE {' AND '.join(wanted)} ORDER BY at DESC, rowid DESC LIMIT ?",
@@ -283,9 +285,10 @@ class Store:
         connection = getattr(self._here, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self.path, timeout=_SECONDS)
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -256")  # KiB: a server has a connection for each thread
+            # SQLite's own lower() knows the letters of English alone.
+            connection.create_function("folded", 1, str.casefold, deterministic=True)
             self._here.connection = connection
         return connection
 
@@ -295,6 +298,19 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise SqlbergError(f"the store {self.path} cannot be used: {error}") from error
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """A statement that SQLite does not wait for where another process is opening the file, too."""
+    ends = time.monotonic() + _SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+        time.sleep(0.05)
 
 
 def _asked(row: tuple[Any, ...]) -> Asked:
