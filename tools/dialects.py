@@ -266,6 +266,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 
 
 class _DuckDBGenerator(_Plain, DuckDBGenerator):
+    MULTI_ARG_DISTINCT = True  # else f(DISTINCT a, b) is written as f(DISTINCT (a, b)), of one argument
     TRANSFORMS: ClassVar[dict] = {
         **{
             k: v

@@ -342,6 +342,38 @@ def test_duckdbs_own_sql_runs_unchanged(sql: str) -> None:
     assert run(sql, "duckdb", AccessPolicy()) == connect("duckdb").execute(sql).fetchall()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "string_agg(DISTINCT region, ', ')",
+        "string_agg(DISTINCT region, ', ' ORDER BY region DESC)",
+        "string_agg(DISTINCT upper(note), '' ORDER BY upper(note)) FILTER (WHERE id > 1)",
+        "string_agg(DISTINCT region, '; ') OVER (PARTITION BY customer_id)",
+        "string_agg(DISTINCT region)",
+        "group_concat(DISTINCT region, '-' ORDER BY region)",
+        "listagg(DISTINCT region, '-')",
+        "max(DISTINCT id, 2)",
+        "min(DISTINCT region, 1)",
+        "quantile_cont(DISTINCT id, 0.5)",
+        "quantile_disc(DISTINCT id, [0.25, 0.5])",
+        "approx_quantile(DISTINCT id, 0.5)",
+        "approx_top_k(DISTINCT customer_id, 1)",
+        "arg_max(DISTINCT note, id)",
+        "arg_min(DISTINCT note, id, 2)",
+        "max_by(DISTINCT note, id)",
+        "corr(DISTINCT id, customer_id)",
+        "regr_slope(DISTINCT id, customer_id)",
+        "histogram(DISTINCT id, [1, 2])",
+        "count(DISTINCT (region, customer_id))",
+        "list(DISTINCT region ORDER BY region DESC)",
+        "sum(DISTINCT customer_id)",
+    ],
+)
+def test_distinct_leaves_an_aggregates_other_arguments_alone(call: str) -> None:
+    sql = f"SELECT {call} FROM orders"
+    assert run(sql, "duckdb", AccessPolicy()) == connect("duckdb").execute(sql).fetchall()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_comments_do_not_survive(engine: str) -> None:
     sql = guard("SELECT 1 /* one */ + 1 -- two", catalog(engine), POLICY).sql
