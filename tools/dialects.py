@@ -109,6 +109,19 @@ def _parse_pivot_statement(self: parser.Parser) -> exp.Expr:
     return self._parse_query_modifiers(exp.select("*").from_(exp.Subquery(this=pivot), copy=False))
 
 
+def _parse_typed_literal(self: parser.Parser, this: exp.Expr, kind: exp.DataType) -> exp.Expr:
+    """`DATE '2024-01-15'`, and what is done to it. sqlglot takes the type for the last cast of all:
+    `TIMESTAMP '...'::DATE` for `('...'::DATE)::TIMESTAMP`."""
+    literal = this
+    while not isinstance(literal, exp.Literal):
+        literal = literal.this
+    cast = self.expression(exp.Cast(this=literal.copy(), to=kind))
+    if literal is this:
+        return cast
+    literal.replace(cast)
+    return this
+
+
 def _unary_plus(self: parser.Parser) -> exp.Expr:
     return self.expression(UnaryPlus(this=self._parse_unary()))
 
@@ -155,6 +168,7 @@ class _DuckDBParser(_Steps, DuckDBParser):
         TokenType.UNPIVOT: _parse_pivot_statement,
         TokenType.SEMICOLON: lambda self: exp.Semicolon(),
     }
+    TYPE_LITERAL_PARSERS: ClassVar[dict] = dict.fromkeys(exp.DType, _parse_typed_literal)
     UNARY_PARSERS: ClassVar[dict[TokenType, Parse]] = {
         **DuckDBParser.UNARY_PARSERS,
         TokenType.PLUS: _unary_plus,

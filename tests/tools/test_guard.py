@@ -374,6 +374,51 @@ def test_distinct_leaves_an_aggregates_other_arguments_alone(call: str) -> None:
     assert run(sql, "duckdb", AccessPolicy()) == connect("duckdb").execute(sql).fetchall()
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "TIMESTAMP '2024-01-15 10:30:00'::DATE",
+        "TIMESTAMP '2024-01-15 10:30:00'::TIME",
+        "TIMESTAMP '2024-01-15 10:30:00'::DATE::VARCHAR",
+        "TIMESTAMP '2024-01-15 10:30:00'::DATE + 1",
+        "TIMESTAMP '2024-01-15 10:30:00'::DATE = DATE '2024-01-15'",
+        "TIMESTAMP WITHOUT TIME ZONE '2024-01-15 10:30:00'::TIME",
+        "DATETIME '2024-01-15 10:30:00'::DATE",
+        "TIMESTAMP_NS '2024-01-15 10:30:00.123456789'::VARCHAR",
+        "CAST(TIMESTAMP '2024-01-15 10:30:00'::DATE AS VARCHAR)",
+        "extract(hour FROM TIMESTAMP '2024-01-15 10:30:00'::TIME)",
+        "date_diff('hour', TIMESTAMP '2024-01-15 10:30:00'::DATE, TIMESTAMP '2024-01-16 00:00:00')",
+        "DATE '2024-01-15'::TIMESTAMP",
+        "DATE '2024-01-31'::TIMESTAMP + INTERVAL 1 MONTH",
+        "DATE '2024-01-15'::VARCHAR LIKE '2024%'",
+        "DATE '2024-01-15'::VARCHAR || '!'",
+        "[DATE '2024-01-15'::VARCHAR, 'x'][1]",
+        "{'a': DATE '2024-01-15'::VARCHAR}.a",
+        "NOT DATE '2024-01-15'::VARCHAR = ''",
+        "DATE '2024-01-15'.year()",
+        "DATE '2024-01-15'::TIMESTAMP.hour()",
+        "TIME '10:30:00'::VARCHAR",
+        "INTERVAL '90 minutes'::VARCHAR",
+        "DECIMAL(10, 2) '1.567'::INTEGER",
+        "-DOUBLE '5.6'::INT",
+        "DOUBLE PRECISION '5.6'::INT",
+        "VARCHAR '5'::INT + 1",
+        "VARCHAR 'abc'[1:2]",
+        "BOOLEAN 'true'::INT",
+        "HUGEINT '12'::VARCHAR",
+        "BLOB '\\x41'::VARCHAR",
+        "UUID 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::VARCHAR",
+        "JSON '{\"a\": 1}'::VARCHAR",
+        "JSON '{\"a\": {\"b\": 2}}' -> 'a' ->> 'b'",
+        "INTEGER[] '[1, 2]'",
+        "'2024-01-15'::DATE::TIMESTAMP",
+    ],
+)
+def test_a_typed_literal_is_read_before_what_follows_it(expression: str) -> None:
+    sql = f"SELECT {expression} FROM customers WHERE id = 1"
+    assert run(sql, "duckdb", AccessPolicy()) == connect("duckdb").execute(sql).fetchall()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_comments_do_not_survive(engine: str) -> None:
     sql = guard("SELECT 1 /* one */ + 1 -- two", catalog(engine), POLICY).sql
