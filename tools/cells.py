@@ -105,7 +105,8 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _float(value, digits=12)  # without binary noise such as 0.30000000000000004
+        # Without binary noise such as 0.30000000000000004; but 12 digits of a large sum would hold no cents.
+        return _float(value, digits=12 if abs(value) < 1e10 else 15)
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -93,7 +93,8 @@ def cuts(result: Result) -> list[tuple[str, int, int | None]]:
         ("DATE '2024-02-29'", datetime.date(2024, 2, 29)),
         ("TIME '23:59:59.5'", datetime.time(23, 59, 59, 500_000)),
         ("TIMESTAMP '2024-01-01 10:00:00.000001'", datetime.datetime(2024, 1, 1, 10, 0, 0, 1)),
-        ("INTERVAL '3 days 1 second'", datetime.timedelta(days=3, seconds=1)),
+        ("TIMESTAMP_NS '2024-01-01 10:00:00.5'", datetime.datetime(2024, 1, 1, 10, 0, 0, 500_000)),
+        ("DATE '9999-12-31'", datetime.date(9999, 12, 31)),
         ("'1b4db7eb-4057-5ddf-91e0-36dec72071f5'::UUID", uuid.UUID("1b4db7eb-4057-5ddf-91e0-36dec72071f5")),
         ("[[1, NULL], []]", [[1, None], []]),
         ("{'a': [1.5::DECIMAL(3,1)], 'b': {'c': 'd'}}", {"a": [Decimal("1.5")], "b": {"c": "d"}}),
@@ -104,6 +105,57 @@ def test_a_value_arrives_as_the_engine_gave_it(on_duckdb: Sandbox, expression: s
     found = on_duckdb.run(f"SELECT {expression} AS x", LIMITS).rows[0][0]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("age(DATE '2024-01-01', DATE '2023-01-01')", "1 year"),
+        ("INTERVAL 1 MONTH", "1 month"),
+        ("-INTERVAL 1 HOUR", "-01:00:00"),
+        ("INTERVAL '13 months 3 days 02:00:00'", "1 year 1 month 3 days 02:00:00"),
+        ("NULL::INTERVAL", None),
+        ("[INTERVAL 1 MONTH, NULL]", ["1 month", None]),
+        ("{'interval': INTERVAL 1 MONTH, 'INTERVAL 2': 1}", {"interval": "1 month", "INTERVAL 2": 1}),
+        ("MAP {'k': [INTERVAL 1 YEAR]}", {"k": ["1 year"]}),
+        ("DATE 'infinity'", "infinity"),
+        ("TIMESTAMP '-infinity'", "-infinity"),
+        ("TIMESTAMPTZ 'infinity'", "infinity"),
+        ("[DATE '-infinity', DATE '9999-12-31']", ["-infinity", datetime.date(9999, 12, 31)]),
+        ("{'a': TIMESTAMP 'infinity'}", {"a": "infinity"}),
+        ("DATE '0044-03-15 (BC)'", "0044-03-15 (BC)"),
+        ("TIMESTAMP_NS '2024-01-01 00:00:00.123456789'", "2024-01-01 00:00:00.123456789"),
+        ("TIMESTAMP_NS 'infinity'", "infinity"),
+        ("TIME_NS '10:00:00.123456789'", "10:00:00.123456789"),
+        ("[TIMESTAMP_NS '2024-01-01 00:00:00.123456789']", ["2024-01-01 00:00:00.123456789"]),
+    ],
+)
+def test_what_python_cannot_hold_arrives_as_duckdb_prints_it(
+    on_duckdb: Sandbox, expression: str, value: object
+) -> None:
+    assert on_duckdb.run(f"SELECT {expression} AS x", LIMITS).rows == [(value,)]
+
+
+def test_intervals_keep_their_order_names_and_types(on_duckdb: Sandbox) -> None:
+    sql = "SELECT i AS a, INTERVAL (i) MONTH AS a FROM t WHERE i < 10 ORDER BY 2 DESC LIMIT 2"
+    result = on_duckdb.run(sql, LIMITS)
+    assert (result.columns, result.types) == (("a", "a"), ("BIGINT", "INTERVAL"))
+    assert result.rows == [(9, "9 months"), (8, "8 months")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "PIVOT (SELECT 'x' AS k, INTERVAL 1 MONTH AS m) ON k USING max(m)",
+        "WITH a AS (SELECT INTERVAL 1 MONTH AS m) SELECT m FROM a",
+        "VALUES (INTERVAL 1 MONTH)",
+        "FROM (SELECT INTERVAL 1 MONTH)",
+        "(SELECT INTERVAL 1 MONTH) UNION (SELECT INTERVAL 1 MONTH) ORDER BY 1",
+        "SELECT INTERVAL 1 MONTH -- a comment",
+    ],
+)
+def test_every_form_of_statement_may_give_intervals(on_duckdb: Sandbox, sql: str) -> None:
+    assert on_duckdb.run(sql, LIMITS).rows == [("1 month",)]
 
 
 def test_not_a_number_arrives_as_such(on_duckdb: Sandbox) -> None:

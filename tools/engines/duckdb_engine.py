@@ -7,13 +7,19 @@ run at all.
 What is not covered: DuckDB's own limits are soft (a long kernel ignores `interrupt`, list functions ignore
 `memory_limit`). The child process around it holds the hard ones: tools/sandbox.py.
 
+What Python's values cannot hold comes as the text that DuckDB itself prints: intervals (Python's have no
+months), nanoseconds, infinite dates and those before year 1 or after 9999. Not covered: intervals and
+nanoseconds in a VARIANT.
+
 One thread per child: rows come in the same order and floating-point sums in the same digits every time,
 and the address-space limit need not reserve stacks. Concurrency comes from several children.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -36,6 +42,17 @@ _READING = {"SELECT", "MULTI"}
 _READING_TRUSTED = _READING | {"EXPLAIN"}
 _AS_WRITTEN = {"count_star()": "count(*)"}
 """Columns that DuckDB names otherwise than people write them."""
+
+_TOO_FINE = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\b(?:INTERVAL|\w+_NS)\b""")
+"""Names and labels inside a type, to be passed over, and the types of which Python gets only a part."""
+
+_INFINITE = {
+    id(date.max): "infinity",
+    id(date.min): "-infinity",
+    id(datetime.max): "infinity",
+    id(datetime.min): "-infinity",
+}
+"""DuckDB gives these very objects for infinite dates; a stored 9999-12-31 is an equal object, but another."""
 
 
 class DuckDBConnection:
@@ -64,11 +81,15 @@ class DuckDBConnection:
             allowed = _READING_TRUSTED if trusted else _READING
             if len(statements) != 1 or statements[0].type.name not in allowed:
                 raise EngineError("refused", "only one single SELECT statement may run")
-            cursor.execute(statements[0], list(parameters) if parameters else None)
+            given = list(parameters) if parameters else None
+            cursor.execute(statements[0], given)
+            description = cursor.description or []
+            if whole := _whole(statements[0].query, [str(column[1]) for column in description]):
+                cursor.execute(whole, given)
         except Exception as error:
             cursor.close()
             raise _plain(error) from None
-        return DuckDBCursor(cursor)
+        return DuckDBCursor(cursor, description)
 
     def interrupt(self) -> None:
         self._running.interrupt()
@@ -80,20 +101,54 @@ class DuckDBConnection:
 class DuckDBCursor:
     """Rows of one DuckDB statement; DuckDB streams them, so that an unread rest is never computed."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, description: Sequence[Any]) -> None:
         self._cursor = cursor
-        description = cursor.description or []
         self.columns = tuple(_AS_WRITTEN.get(column[0], column[0]) for column in description)
         self.types = tuple(_type_name(str(column[1])) for column in description)
+        self._dates = any(word in kind for kind in self.types for word in ("DATE", "TIMESTAMP", "VARIANT"))
 
     def fetch(self, count: int) -> list[tuple[Any, ...]]:
         try:
-            return self._cursor.fetchmany(count)
+            rows = self._cursor.fetchmany(count)
         except Exception as error:
             raise _plain(error) from None
+        return [tuple(map(_dated, row)) for row in rows] if self._dates else rows
 
     def close(self) -> None:
         self._cursor.close()
+
+
+def _whole(sql: str, types: Sequence[str]) -> str:
+    """The statement around `sql` of which Python gets every value whole; "" where it does already.
+
+    It runs in place of the first, which had to begin for its types to be known: an aggregate runs twice.
+    """
+    columns = [_whole_column(number, kind) for number, kind in enumerate(types, start=1)]
+    if columns == [f"#{number}" for number in range(1, len(types) + 1)]:
+        return ""
+    return f"SELECT {', '.join(columns)} FROM ({sql.rstrip('; ')}\n)"
+
+
+def _whole_column(number: int, kind: str) -> str:
+    if re.fullmatch(r"\w+_NS", kind):  # a time like any other, unless it has nanoseconds
+        short = kind.removesuffix("_NS")
+        either = f"UNION(short {short}, long VARCHAR)"
+        return (
+            f"CASE WHEN CAST(CAST(#{number} AS {short}) AS {kind}) = #{number} "
+            f"THEN CAST(CAST(#{number} AS {short}) AS {either}) "
+            f"ELSE CAST(CAST(#{number} AS VARCHAR) AS {either}) END"
+        )
+    told = _TOO_FINE.sub(lambda found: found[0] if found[0][0] in "\"'" else "VARCHAR", kind)
+    return f"#{number}" if told == kind else f"CAST(#{number} AS {told})"
+
+
+def _dated(value: Any) -> Any:
+    """The value with infinite dates as text."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_dated, value))
+    if isinstance(value, dict):
+        return {_dated(key): _dated(item) for key, item in value.items()}
+    return _INFINITE.get(id(value), value)
 
 
 def _plain(error: Exception) -> EngineError:
