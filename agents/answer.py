@@ -3,7 +3,7 @@ on.
 
 Plain frozen data. Converts to pandas, pyarrow, Markdown and JSON, and saves itself as a file that `sqlberg
 replay` checks (replay.py). Status:
-- "answered": the SQL ran, and its whole result is here;
+- "answered": the SQL ran, and its result is here: the whole of it unless `cuts` tells of a limit;
 - "partial": a budget ended (or the caller cancelled) before the agent was done; the best so far is here;
 - "clarify": rival readings of the question gave different results; `text` asks which one, `readings` has
 both;
@@ -139,6 +139,7 @@ class Reading:
     votes: int
     share: float
     text: str = ""
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True)

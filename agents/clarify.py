@@ -103,8 +103,9 @@ def _uses(parts: Sequence[str]) -> str:
 
 
 def _gives(reading: Reading) -> str:
-    if len(reading.rows) == 1 and len(reading.columns) == 1:
+    cut = any(cut.what == "rows" for cut in reading.cuts)
+    if len(reading.rows) == 1 and len(reading.columns) == 1 and not cut:
         return cell(reading.rows[0][0])
     first = " | ".join(cell(value) for value in reading.rows[0][:6])
-    more = f", and {len(reading.rows) - 1} more rows" if len(reading.rows) > 1 else ""
-    return f"{first}{more}"
+    rest = "many" if cut else len(reading.rows) - 1
+    return f"{first}, and {rest} more rows" if rest else first

@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage
 from ..models.errors import one_line
 from ..tools.cells import cell
 from ..tools.errors import QueryCancelled
+from ..tools.limits import Cut
 from .acting import Executed
 from .answer import Answer, Logprob, Origin, Step
 from .budget import Budget, Spent
@@ -82,16 +83,16 @@ def conclude(
     )
 
 
-def in_words(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def in_words(columns: Sequence[str], rows: Sequence[Sequence[object]], cuts: Sequence[Cut]) -> str:
     """A result in one line: the value, or the count and the first rows."""
+    more = any(cut.what == "rows" for cut in cuts)
     if not rows:
         return "no rows"
-    if len(rows) == 1 and len(columns) == 1:
+    if len(rows) == 1 and len(columns) == 1 and not more:
         return cell(rows[0][0])
     shown = "; ".join(" | ".join(cell(value) for value in row[:6]) for row in rows[:_ROWS_IN_WORDS])
-    return f"{len(rows)} row{'s' if len(rows) > 1 else ''}: {shown}" + (
-        "; …" if len(rows) > _ROWS_IN_WORDS else ""
-    )
+    count = f"{'more than ' if more else ''}{len(rows)} row{'s' if len(rows) > 1 else ''}"
+    return f"{count}: {shown}{'; …' if more or len(rows) > _ROWS_IN_WORDS else ''}"
 
 
 def _grounds(
@@ -117,7 +118,7 @@ def _grounds(
 
 
 def _with_result(ending: Ending, best: Executed) -> str:
-    found = in_words(best.result.columns, best.result.rows)
+    found = in_words(best.result.columns, best.result.rows, best.result.cuts)
     if ending.status == "answered":
         return found
     return f"Not finished: {ending.reason}. The last statement that ran gave {found}"

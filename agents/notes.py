@@ -113,7 +113,8 @@ def _remarks(answer: Answer) -> Iterator[str]:
     yield from (str(line) for line in answer.evidence if getattr(line, "compared", True))
     yield from answer.notes
     for reading in answer.readings[1:] if answer.status != "clarify" else answer.readings:
-        yield f"read as {reading.sql} ({reading.share:.0%}): {in_words(reading.columns, reading.rows)}"
+        found = in_words(reading.columns, reading.rows, reading.cuts)
+        yield f"read as {reading.sql} ({reading.share:.0%}): {found}"
 
 
 def _headline(answer: Answer) -> str:

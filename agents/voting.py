@@ -35,8 +35,7 @@ class Group:
         return max(self.members, key=lambda answer: (answer.status == "answered", _rank(answer)))
 
     def reading(self) -> Reading:
-        leader = self.leader
-        return Reading(leader.sql, leader.columns, leader.rows, len(self.members), self.share, leader.text)
+        return _reading(self.leader, len(self.members), self.share)
 
 
 def group_by_result(candidates: Sequence[Answer]) -> list[Group]:
@@ -88,7 +87,6 @@ def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer
 
 def abstain(answer: Answer, reason: str) -> Answer:
     """The same work without its answer: SQL and rows go; the steps stay, and as a reading the best guess."""
-    guess = Reading(answer.sql, answer.columns, answer.rows, 1, 1.0, answer.text)
     return dataclasses.replace(
         answer,
         sql="",
@@ -97,10 +95,14 @@ def abstain(answer: Answer, reason: str) -> Answer:
         types=(),
         cuts=(),
         text=f"I do not answer this: {reason}.",
-        readings=answer.readings or (guess,),
+        readings=answer.readings or (_reading(answer, 1, 1.0),),
         status="abstained",
         reason=reason,
     )
+
+
+def _reading(answer: Answer, votes: int, share: float) -> Reading:
+    return Reading(answer.sql, answer.columns, answer.rows, votes, share, answer.text, answer.cuts)
 
 
 def _weight(members: Sequence[Answer], everyone: Sequence[Answer]) -> float:

@@ -100,22 +100,23 @@ def execute(query: Query, sql: str, tries: int) -> Turn:
 def conclude(situation: Situation) -> Turn:
     """The closing words, from the last result."""
     rows = situation.observations[-1].splitlines()
-    found = re.match(r"([\d,]+)\+? rows?, (\d+) columns?", rows[0]) if rows else None
+    found = re.match(r"([\d,]+)(\+?) rows?, (\d+) columns?", rows[0]) if rows else None
     if not found:
         return Turn("The query could not be run; the steps above say why.")
-    count = int(found[1].replace(",", ""))
+    count, more = int(found[1].replace(",", "")), bool(found[2])
     cells = [row.split(" | ") for row in rows[1 : 2 + min(count, 5)]]
     if count == 0 or len(cells) < 2:
         return Turn("Nothing in the data matches the question: the result is empty.")
     header, first = cells[0], cells[1]
-    if count == 1 and len(header) == 1:
+    if count == 1 and not more and len(header) == 1:
         return Turn(f"The answer is {first[0]}.")
-    if count == 1:
+    if count == 1 and not more:
         return Turn("; ".join(f"{name}: {cell}" for name, cell in zip(header, first, strict=False)) + ".")
+    told = f"{'More than ' if more else ''}{count} row{'s' if count > 1 else ''}"
     if len(header) == 1:
         shown = "; ".join(row[0] for row in cells[1:])
-        return Turn(f"{count} rows: {shown}{'; …' if count > len(cells) - 1 else ''}.")
-    return Turn(f"{count} rows with {', '.join(header)}.")
+        return Turn(f"{told}: {shown}{'; …' if more or count > len(cells) - 1 else ''}.")
+    return Turn(f"{told} with {', '.join(header)}.")
 
 
 def ran(observation: str) -> bool:

@@ -53,6 +53,12 @@ def test_a_database_may_be_given_by_its_reference(tmp_path: Path) -> None:
     assert [str(cut) for cut in answer.cuts] == ["only the first 2 of more rows were read"]
 
 
+def test_a_result_cut_at_the_limit_is_not_told_as_a_count(tmp_path: Path) -> None:
+    write_sqlite(tmp_path / "music.sqlite")
+    with SqlAgent(tmp_path / "music.sqlite", limits=Limits(rows=2)) as agent:
+        assert agent.ask("Show the names of all singers").text.startswith("More than 2 rows: ")
+
+
 def test_a_database_that_is_open_takes_no_policy(music: Database) -> None:
     with pytest.raises(SqlbergError, match="already open"):
         SqlAgent(music, ScriptedModel(script=echo), policy=AccessPolicy(hide_tables=("concert",)))

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlberg.agents.answer import Answer, Logprob
 from sqlberg.agents.clarify import ask_back, differences, rivals
+from sqlberg.agents.conclusion import in_words
 from sqlberg.agents.voting import elect, group_by_result
+from sqlberg.tools.limits import Cut
 
 Rows = list[tuple[object, ...]]
 
@@ -116,3 +118,13 @@ def test_the_question_back_says_what_sets_the_readings_apart() -> None:
         "SELECT sum(o.net) FROM orders AS o", "SELECT sum(orders.gross) FROM orders", dialect="duckdb"
     )
     assert (only_first, only_second) == (["orders.net"], ["orders.gross"])
+
+
+def test_readings_that_were_cut_are_not_told_with_a_count() -> None:
+    cut = (Cut("rows", 2),)
+    rows: Rows = [(1,), (2,)]
+    pair = [dataclasses.replace(candidate(sql, rows[:n]), cuts=cut) for sql, n in (("a", 1), ("b", 2))]
+    readings = elect(pair).readings
+    assert "and many more rows" in ask_back(elect(pair)).text
+    assert in_words(("c0",), rows, readings[0].cuts) == "more than 2 rows: 1; 2; …"
+    assert in_words(("c0",), rows, ()) == "2 rows: 1; 2"
