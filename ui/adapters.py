@@ -107,9 +107,10 @@ def load(
 
       sqlberg adapters load trial runs/train/pairs/train/adapter
     """
-    from ..models.serving.in_service import check_fit
+    from ..models.serving.in_service import check_fit, checked_name
 
     folder, server = _folder(adapter), _server(base_url)
+    checked_name(name)
     check_fit(folder, server.models(), unchecked=True)
     server.load(name, folder)
     _tell("loaded", name, as_json)

@@ -110,6 +110,7 @@ def improve(
       sqlberg improve spider --model transformers:Qwen/Qwen3-4B --served Qwen3-4B --put-in-service sales -j 32
     """
     from ..errors import SqlbergError
+    from ..models.serving.in_service import checked_name
     from ..training.losses import Options
     from ..training.rounds.game import Follower
     from ..training.rounds.improve import improve as run_improve
@@ -122,6 +123,8 @@ def improve(
         raise SqlbergError("the annotator judge needs a model: name one with --judge")
     if put_in_service and served is None:
         raise SqlbergError("--put-in-service is of a running server: name its model with --served")
+    if put_in_service:
+        checked_name(put_in_service)  # now, and not when the rounds are over
     folder = output or Path("runs") / "improve" / Path(database).stem
     learner = learner_of(model)
     seeds = read_preference_file(seed_preferences, one_database(database))

@@ -117,7 +117,9 @@ def serve(
 
 
 def _named(told: str) -> tuple[str, Path]:
+    from ..models.serving.in_service import checked_name
+
     name, equals, path = told.partition("=")
     if not equals or not name or not path:
         raise typer.BadParameter(f"{told!r} is not NAME=PATH", param_hint="--adapter")
-    return name, Path(path).expanduser()
+    return checked_name(name), Path(path).expanduser()

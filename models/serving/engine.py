@@ -35,7 +35,7 @@ PARSERS = {
     "qwen3_moe": "hermes",
 }
 """How models write tool calls, by the `model_type` of their config."""
-_ROOM = ":lora-rank-"
+ROOM = ":lora-rank-"
 """Between the model's name and the rank that the server has room for: another name of the model, as vLLM
 tells it nowhere else.
 """
@@ -81,7 +81,7 @@ def command(engine: Engine, python: str, adapters: Mapping[str, Path]) -> list[s
     """The arguments of the server's process. adapters: LoRA folders by name. Raises `ModelError`."""
     room = _room(engine.rank)
     told = [python, "-m", ENTRY, "--model", engine.model]
-    told += ["--served-model-name", engine.name, f"{engine.name}{_ROOM}{room}"]
+    told += ["--served-model-name", engine.name, f"{engine.name}{ROOM}{room}"]
     told += ["--host", engine.host, "--port", str(engine.port), "--dtype", engine.dtype]
     told += ["--max-num-seqs", str(engine.seats)]
     context = engine.context or (_own_context(engine.model) if engine.cpu else None)
@@ -127,7 +127,7 @@ def environment(engine: Engine, api_key: str | None) -> dict[str, str]:
 
 def rank_told(name: str) -> int | None:
     """The rank that a model's second name tells."""
-    _, found, rank = name.rpartition(_ROOM)
+    _, found, rank = name.rpartition(ROOM)
     return int(rank) if found and rank.isdigit() else None
 
 

@@ -27,13 +27,16 @@ from ..adapters.folders import CONFIG, checked, is_ours, read_adapter
 from ..adapters.probes import ASKED, PROBES, TOLERANCE, differences
 from ..errors import ModelError, UnsupportedOption
 from .client import Served, Server
-from .engine import rank_told
+from .engine import ROOM, rank_told
 
 GRACE = 10
 """Seconds after which nobody asks for a version any more that another has followed."""
 UNTOLD = 16
 """The rank that vLLM has room for, where it was not started here and does not say."""
-_VERSION = re.compile(r"(.+)@(\d+)")
+TRIAL = "~"
+"""Between the name and the number of what is only on trial."""
+_SINCE = "@"
+_VERSION = re.compile(rf"(.+){_SINCE}(\d+)")
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,27 @@ class Parity:
     largest: float
 
 
+def checked_name(name: str) -> str:
+    """The name, if an adapter may be called so. Raises `UnsupportedOption` for one that would be taken for
+    another's version, for one on trial or for a told rank.
+    """
+    if not name.strip() or any(mark in name for mark in (_SINCE, TRIAL, ROOM)):
+        raise UnsupportedOption(
+            f"an adapter cannot be called {name!r}: choose a name without {_SINCE}, {TRIAL} and {ROOM} in it"
+        )
+    return name
+
+
 def versions(models: Sequence[Served], name: str) -> list[Served]:
     """Those of a name, the oldest first."""
-    found = [(int(match[2]), model) for model in models if (match := _VERSION.fullmatch(model.name))]
-    return [model for _, model in sorted(found, key=lambda one: one[0]) if model.name.startswith(f"{name}@")]
+    found = [(match, model) for model in models if (match := _VERSION.fullmatch(model.name))]
+    own = [(int(match[2]), model) for match, model in found if match[1] == name]
+    return [model for _, model in sorted(own, key=lambda one: one[0])]
 
 
 def _since(version: Served) -> int:
     """The second in which it was put in service, or a few later."""
-    return int(version.name.rpartition("@")[2])
+    return int(version.name.rpartition(_SINCE)[2])
 
 
 def named(models: Sequence[Served]) -> list[str]:
@@ -152,13 +167,14 @@ def activate(
     Before it is offered it is checked under a name that nobody asks for; where anything is wrong, what was in
     service stays. Raises `ModelError`.
     """
+    checked_name(name)
     models = server.models()
     check_fit(folder, models, unchecked=unchecked)
     if any(model.name == name for model in models):
         raise ModelError(f"{name} is a model of the server already: choose another name, or unload it")
     found = None
     if not unchecked:
-        trial = f"{name}~{time.time_ns()}"
+        trial = f"{name}{TRIAL}{time.time_ns()}"
         server.load(trial, folder)
         try:
             found = parity(server, trial, folder, tolerance)
@@ -166,7 +182,7 @@ def activate(
             server.unload(trial)
     before = versions(models, name)
     number = max([int(time.time()), *(_since(one) + 1 for one in before)])
-    version = f"{name}@{number}"
+    version = f"{name}{_SINCE}{number}"
     server.load(version, folder)
     for one, follower in pairwise(before):
         if time.time() - _since(follower) >= GRACE:

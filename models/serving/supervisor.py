@@ -27,6 +27,7 @@ from ..adapters.folders import is_ours, read_adapter
 from ..errors import ModelError, one_line
 from .client import Server
 from .engine import Engine, check_open, command, environment
+from .in_service import TRIAL
 
 READY_WITHIN = 1800.0
 """Seconds for large weights from a slow disk."""
@@ -150,7 +151,7 @@ class Supervisor:
         """What adapters it has now."""
         with contextlib.suppress(ModelError, OSError):  # a full disk is no reason to end
             found = {one.name: Path(one.path) for one in self.server.models() if one.base}
-            found = {name: path for name, path in found.items() if "~" not in name}  # on trial
+            found = {name: path for name, path in found.items() if TRIAL not in name}
             if found != self.adapters or not self.kept.exists():
                 self.adapters = found
                 told = {"model": self.engine.model, "adapters": {name: str(p) for name, p in found.items()}}

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlberg.models.errors import ModelError, UnknownModel, UnsupportedOption
 from sqlberg.models.served import served_models
-from sqlberg.models.serving.client import Served
+from sqlberg.models.serving.client import Served, Server
 from sqlberg.models.serving.engine import Engine, check_open, command, environment, rank_told
-from sqlberg.models.serving.in_service import current, named, versions
+from sqlberg.models.serving.in_service import activate, checked_name, current, named, versions
 from sqlberg.models.serving.merged import served_weights
 from sqlberg.models.serving.supervisor import Supervisor
 
@@ -94,6 +94,23 @@ def test_the_newest_version_of_a_name_is_in_service() -> None:
     assert [one.name for one in versions(models, "a")] == ["a@9", "a@10"]
     assert named(models) == ["a"]
     assert (current(models, "a"), current(models, "b"), current(models, "c")) == ("a@10", "b", None)
+
+
+def test_a_name_with_a_version_of_its_own_is_no_version_of_another() -> None:
+    models = [Served("sales@50", "", "base"), Served("sales@eu@100", "", "base")]
+    assert [one.name for one in versions(models, "sales")] == ["sales@50"]
+    assert (current(models, "sales"), current(models, "sales@eu")) == ("sales@50", "sales@eu@100")
+
+
+@pytest.mark.parametrize("name", ["sales@eu", "sales~1", "sales:lora-rank-8", " ", ""])
+def test_a_name_that_would_be_taken_for_something_else_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedOption, match="cannot be called"):
+        activate(Server("http://127.0.0.1:9/v1"), name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sales", "sales-eu.2", "Verkäufe", "org/sales"])
+def test_other_names_are_let_through(name: str) -> None:
+    assert checked_name(name) == name
 
 
 def script(place: Path, text: str) -> str:

@@ -104,6 +104,7 @@ def test_options_of_a_cluster_want_its_engine(shop: Path, sampled: Path):
     ("options", "reason"),
     [
         (("--put-in-service", "sales"), "name its model with --served"),
+        (("--served", "x", "--put-in-service", "sales@eu"), "cannot be called 'sales@eu'"),
         (("--served", "base"), "only a transformers: model is served"),
         (("--served", "base", "-m", "transformers:x", "--base-url", "http://127.0.0.1:1/v1"), "127.0.0.1:1"),
     ],
