@@ -12,9 +12,17 @@ import json
 import os
 from pathlib import Path
 
-from .errors import ModelError
+from .errors import ModelError, UnknownModel
 
 CURRENT = "current.json"
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with its ~ written out. Raises `UnknownModel` where nobody is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UnknownModel(f"{path} is in the home of nobody here: write the path in full") from None
 
 
 def adapter_in_use(folder: Path) -> Path | None:

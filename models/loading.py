@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import MissingExtra, UnknownModel, UnsupportedOption, one_line
+from .in_use import expanded
 
 if TYPE_CHECKING:
     import torch
@@ -38,11 +39,11 @@ def load_network(
     """
     place = _device(device)
     kind = _dtype(dtype, place)
-    if _looks_like_path(name_or_path) and not (Path(name_or_path).expanduser() / "config.json").is_file():
+    if _looks_like_path(name_or_path) and not (expanded(name_or_path) / "config.json").is_file():
         raise UnknownModel(
             f"no model in {name_or_path}: a folder with a config.json and safetensors is needed"
         )
-    source = str(Path(name_or_path).expanduser()) if _looks_like_path(name_or_path) else name_or_path
+    source = str(expanded(name_or_path)) if _looks_like_path(name_or_path) else name_or_path
     if adapter is not None:
         _check_adapter(adapter)
 
@@ -55,7 +56,7 @@ def load_network(
     except (OSError, ValueError, KeyError) as error:
         raise UnknownModel(_why_not_loaded(name_or_path, error)) from error
     if adapter is not None:
-        network = _with_adapter(network, tokenizer, Path(adapter).expanduser(), members)
+        network = _with_adapter(network, tokenizer, expanded(adapter), members)
     elif members:
         raise UnsupportedOption(
             f"{name_or_path} has no members without an adapter that was trained with a mask"
@@ -94,7 +95,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _check_adapter(adapter: str | Path) -> None:
-    if not (Path(adapter).expanduser() / "adapter_config.json").is_file():
+    if not (expanded(adapter) / "adapter_config.json").is_file():
         raise UnknownModel(f"no adapter in {adapter}: a folder with an adapter_config.json is needed")
     try:
         import peft  # noqa: F401

@@ -22,7 +22,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from .errors import UnknownModel, UnsupportedOption
-from .in_use import resolved
+from .in_use import expanded, resolved
 from .served import (
     PACKAGES,
     connect_compatible,
@@ -86,7 +86,7 @@ def load_chat_model(
         kind, name, named = in_process(reference)
         if named is not None and adapter is not None:
             raise UnsupportedOption(f"two adapters for {reference} and {adapter}; give one")
-        adapter = named or (resolved(Path(adapter).expanduser()) if adapter is not None else None)
+        adapter = named or (resolved(expanded(adapter)) if adapter is not None else None)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens, "timeout": timeout}
     given = {option: value for option, value in options.items() if value is not None}
     if members:
@@ -138,11 +138,11 @@ def in_process(reference: str) -> tuple[str, str, Path | None]:
     named = name
     if kind == "embedded":
         name = ""
-    elif "+" in name and not Path(name).expanduser().is_dir():
+    elif "+" in name and not expanded(name).is_dir():
         name, _, named = name.rpartition("+")
     else:
         named = ""
-    return kind, name, resolved(Path(named).expanduser()) if named else None
+    return kind, name, resolved(expanded(named)) if named else None
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[ModelListing]:

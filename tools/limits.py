@@ -10,10 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import SqlbergError
+
+_WEEK = 7 * 24 * 3600
+_MOST = {"seconds": _WEEK, "memory_mb": 1 << 24, "rows": 10**9, "columns": 10**9, "cell_chars": 10**9}
+"""More than any machine has use for, and still within what its timers and counters hold."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may use.
+    """What one query may use. Raises SqlbergError for limits that cannot be kept.
 
     seconds: wall-clock seconds until the query is killed.
     memory_mb: address space the child process may use on top of its start (MiB).
@@ -28,9 +34,12 @@ class Limits:
     cell_chars: int = 10_000
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "memory_mb", "rows", "columns", "cell_chars"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"limit {name} must be greater than 0, not {getattr(self, name)!r}")
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not 0 < value <= most:
+                raise SqlbergError(f"limit {name} must be greater than 0 and at most {most:,}, not {value!r}")
+            if name != "seconds" and not isinstance(value, int):
+                raise SqlbergError(f"limit {name} must be a whole number, not {value!r}")
 
 
 @dataclass(frozen=True)

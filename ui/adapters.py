@@ -189,9 +189,9 @@ def _folder(adapter: Path) -> Path:
     """As the server finds it. Raises `ModelError`."""
     from ..models.adapters.folders import checked
     from ..models.errors import ModelError
-    from ..models.in_use import resolved
+    from ..models.in_use import expanded, resolved
 
-    folder = resolved(adapter.expanduser())
+    folder = resolved(expanded(adapter))
     if folder is None:
         raise ModelError(f"no adapter is in use in {adapter} yet")
     return checked(folder).resolve()

@@ -117,9 +117,10 @@ def serve(
 
 
 def _named(told: str) -> tuple[str, Path]:
+    from ..models.in_use import expanded
     from ..models.serving.in_service import checked_name
 
     name, equals, path = told.partition("=")
     if not equals or not name or not path:
         raise typer.BadParameter(f"{told!r} is not NAME=PATH", param_hint="--adapter")
-    return checked_name(name), Path(path).expanduser()
+    return checked_name(name), expanded(path)

@@ -110,7 +110,7 @@ class Server:
         return f"what answers at {self.shown} is no OpenAI-compatible server: is this its /v1 address?"
 
     def _asked(self, path: str, body: dict[str, Any] | None = None, seconds: float | None = None) -> Any:
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
+        if not _is_address(self.base_url):
             raise ServerUnreachable(
                 f"{self.shown!r} is no address of a server: write it as http://host:port/v1"
             )
@@ -144,6 +144,13 @@ class _Refused(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:  # such as "[" without "]"
+        return False
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -94,6 +94,27 @@ def test_an_unknown_reference_is_one_line(reference: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "options"),
     [
+        ("embedded+~nobody-here/x", {}),
+        ("transformers:~nobody-here/x", {}),
+        ("transformers:~nobody-here/x+y", {}),
+        ("transformers:x+~nobody-here/y", {}),
+        ("embedded", {"adapter": "~nobody-here/x"}),
+    ],
+)
+def test_a_path_in_the_home_of_nobody_is_one_line(reference: str, options: dict[str, Any]) -> None:
+    with pytest.raises(UnknownModel, match=r"~nobody-here/. is in the home of nobody|~nobody-here/x\+y"):
+        load_chat_model(reference, **options)
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://]/v1", "localhost", "file:///etc/passwd"])
+def test_an_address_that_is_none_is_one_line(address: str) -> None:
+    with pytest.raises(ServerUnreachable, match="is no address of a server"):
+        list_models(base_url=address)
+
+
+@pytest.mark.parametrize(
+    ("reference", "options"),
+    [
         ("embedded", {"base_url": "http://127.0.0.1:1/v1"}),
         ("embedded+one", {"adapter": "two"}),
         ("transformers:x", {"api_key": KEY}),

@@ -16,12 +16,13 @@ import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psutil
 import pytest
 from sqlberg.tools.engines.source_files import DuckDBFile, SQLiteFile
-from sqlberg.tools.errors import LimitExceeded, QueryCancelled, QueryError, QueryRefused
+from sqlberg.tools.errors import LimitExceeded, QueryCancelled, QueryError, QueryRefused, SqlbergError
 from sqlberg.tools.frames import BrokenFrame, pack, unpack
 from sqlberg.tools.limits import Limits, Result
 from sqlberg.tools.sandbox import Sandbox
@@ -74,6 +75,33 @@ def on_sqlite(sandboxes: dict[str, Sandbox]) -> Sandbox:
 
 def cuts(result: Result) -> list[tuple[str, int, int | None]]:
     return [(cut.what, cut.kept, cut.of) for cut in result.cuts]
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"seconds": math.inf}, "limit seconds must be greater than 0 and at most 604,800, not inf"),
+        ({"seconds": math.nan}, "not nan"),
+        ({"seconds": 1e9}, "at most"),
+        ({"seconds": 0}, "greater than 0"),
+        ({"memory_mb": 512.5}, "limit memory_mb must be a whole number, not 512.5"),
+        ({"memory_mb": 10**13}, "at most"),
+        ({"rows": 10.0}, "whole number"),
+        ({"cell_chars": -1}, "greater than 0"),
+    ],
+)
+def test_limits_that_cannot_be_kept_are_one_line(limits: dict[str, Any], told: str) -> None:
+    with pytest.raises(SqlbergError, match=told):
+        Limits(**limits)
+
+
+@BOTH
+def test_the_largest_limits_can_be_kept(sandbox: Sandbox) -> None:
+    most = Limits(seconds=604_800, memory_mb=1 << 24, rows=10**9, columns=10**9, cell_chars=10**9)
+    assert sandbox.run("SELECT 1", most).rows == [(1,)]
 
 
 # Results

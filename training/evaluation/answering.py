@@ -121,13 +121,14 @@ def _weights_digest(reference: str) -> str:
 def _weight_files(reference: str) -> Iterator[Path]:
     from ...models.embedded.weights import SHIPPED
     from ...models.errors import UnknownModel
+    from ...models.in_use import expanded
     from ...models.references import in_process, members_of
 
     try:
         kind, name, adapter = in_process(members_of(reference)[0])
     except UnknownModel:
         return
-    base = SHIPPED if kind == "embedded" else Path(name).expanduser()
+    base = SHIPPED if kind == "embedded" else expanded(name)
     for folder in (base, adapter):
         for pattern in ("*.safetensors", "config.json", "adapter_config.json", "sqlberg.json"):
             yield from sorted(folder.glob(pattern)) if folder else ()
