@@ -1,10 +1,11 @@
 """When two results say the same, and a digest of a result that survives a file. Pure functions.
 
 Covered: numbers compare by value whatever their type (1, 1.0, Decimal("1.00")) to nine significant digits,
-because a parallel sum differs in the last ones; row order counts only where the statement orders its rows;
-`result_key` also forgets column names and column order, since two candidates may list the same facts
-differently. Not covered: columns whose values are the same multiset in different arrangements are matched by
-position, so two such results may be told apart though they are equal.
+because a parallel sum differs in the last ones; whole numbers compare in full, since they may be ids; row
+order counts only where the statement orders its rows; `result_key` also forgets column names and column
+order, since two candidates may list the same facts differently. Not covered: columns whose values are the
+same multiset in different arrangements are matched by position, so two such results may be told apart though
+they are equal.
 """
 
 from __future__ import annotations
@@ -58,8 +59,12 @@ def _number(value: int | float | Decimal) -> str:
     if isinstance(value, int):
         return str(value)
     number = float(value)
-    if number.is_integer() and abs(number) < 2**53:
-        return str(int(number))
+    # Rounded before it is looked at, or noise would tell a whole number from itself. From 10^9 on only to
+    # cents: whole numbers stay whole, equal to the integer of the same value and no other.
+    large = abs(number) >= 10**_DIGITS
+    rounded = round(number, 2) if large else float(f"{number:.{_DIGITS}g}")
+    if rounded.is_integer() and abs(rounded) < 2**53:
+        return str(int(rounded))
     return f"{number:.{_DIGITS}g}"
 
 

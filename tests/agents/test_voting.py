@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from sqlberg.agents.answer import Answer, Logprob
 from sqlberg.agents.clarify import ask_back, differences, rivals
 from sqlberg.agents.conclusion import in_words
+from sqlberg.agents.results import result_key
 from sqlberg.agents.voting import elect, group_by_result
 from sqlberg.tools.limits import Cut
 
@@ -36,6 +39,41 @@ def test_row_order_counts_when_every_candidate_orders_its_rows() -> None:
 def test_column_order_and_number_types_do_not_count() -> None:
     groups = group_by_result([candidate("a", [("x", 1)]), candidate("b", [(1.0, "x")])])
     assert len(groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1234567891.0, 1234567890.9999998),
+        (1234567891, 1234567890.9999998),
+        (-1234567891.0, -1234567890.9999998),
+        (Decimal("1234567891.00"), 1234567891.0),
+        (1000000000, 999999999.9999999),
+        (9876543210123.0, 9876543210122.998),
+        (100.0, 99.99999999999999),
+        (12345678901.25, 12345678901.250002),
+        (0.3, 0.1 + 0.2),
+        (0, -0.0),
+    ],
+)
+def test_numbers_that_differ_by_noise_are_one_result(one: object, other: object) -> None:
+    assert result_key([(one,)], ordered=False) == result_key([(other,)], ordered=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1234567891, 1234567892),
+        (1234567891.0, 1234567892.0),
+        (1234567891.5, 1234567891),
+        (1700000000000001, 1700000000000002),
+        (1.00000001, 1.0),
+        (math.inf, -math.inf),
+        (math.nan, None),
+    ],
+)
+def test_numbers_that_say_something_else_are_another_result(one: object, other: object) -> None:
+    assert result_key([(one,)], ordered=False) != result_key([(other,)], ordered=False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab")), min_size=1, max_size=6), st.randoms())
