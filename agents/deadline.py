@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_CANCEL_CHECK = 0.05  # seconds
+CANCEL_CHECK = 0.05  # seconds
 _MOST_IDLE = 16  # threads that wait for more work
 _SECONDS_AT_EXIT = 2.0
 
@@ -48,7 +48,7 @@ def run_until(work: Callable[[threading.Event], T], *, seconds: float, cancel: t
     _worker().jobs.put(job)
     end = time.monotonic() + seconds
     try:
-        while not job.done.wait(min(_CANCEL_CHECK, max(0.0, end - time.monotonic()))):
+        while not job.done.wait(min(CANCEL_CHECK, max(0.0, end - time.monotonic()))):
             if cancel.is_set():
                 raise Cancelled
             if time.monotonic() >= end:

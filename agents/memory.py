@@ -9,8 +9,10 @@ server that many people share must make ids that belong to one person.
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from ..errors import SqlbergError
 from .conversation import valid_thread_id
+from .deadline import CANCEL_CHECK, Cancelled, OutOfTime
 
 if TYPE_CHECKING:
     from ..tools.database import Database
@@ -59,14 +62,27 @@ class Memory:
             self.checkpointer.delete_thread(f"{self._scope}:{valid_thread_id(thread_id)}")
 
     @contextmanager
-    def turn_taking(self, thread_id: str) -> Iterator[None]:
-        """One question of a thread at a time: the next must know what the one before became."""
+    def turn_taking(
+        self, thread_id: str, *, seconds: float = math.inf, cancel: threading.Event | None = None
+    ) -> Iterator[None]:
+        """One question of a thread at a time: the next must know what the one before became.
+
+        Raises OutOfTime where it has not its turn within `seconds`, Cancelled once `cancel` is set.
+        """
+        end = time.monotonic() + seconds
         with self._guard:
             lock = self._locks.get(thread_id)
             if lock is None:
                 lock = self._locks[thread_id] = _Lock()
-        with lock.held:
+        while not lock.held.acquire(timeout=CANCEL_CHECK):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            if time.monotonic() >= end:
+                raise OutOfTime
+        try:
             yield
+        finally:
+            lock.held.release()
 
     def close(self) -> None:
         if self._connection is not None:

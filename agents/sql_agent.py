@@ -5,8 +5,9 @@
         print(answer.text, answer.to_pandas(), sep="\\n")
 
 `ask`, `aask`, `stream` and `batch` differ only in how the answer arrives. A `thread_id` makes questions a
-conversation. Safe for many threads at once; questions of one conversation wait for each other. What a model
-or a database does wrong is in the answer's status; only wrong use of the agent raises (SqlbergError).
+conversation. Safe for many threads at once; questions of one conversation wait for each other, as long as
+their budget lasts. What a model or a database does wrong is in the answer's status; only wrong use of the
+agent raises (SqlbergError).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,14 +31,17 @@ from ..errors import SqlbergError
 from ..tools.limits import Limits
 from ..tools.policy import AccessPolicy
 from .answer import Answer
-from .budget import Budget
+from .budget import Budget, Spent
 from .clarify import ask_back
+from .conclusion import conclude
 from .conversation import Turn, remember, turn_of
+from .deadline import Cancelled, OutOfTime
 from .events import Event
 from .memory import Memory
+from .nodes import CANCELLED
 from .speaking import sampling_options
 from .sql_graph import build_sql_graph
-from .state import Asking
+from .state import Asking, Ending
 from .voting import abstain, elect
 
 if TYPE_CHECKING:
@@ -92,21 +97,21 @@ class SqlAgent:
         self.clarify = clarify
         self.budget = budget or Budget()
         self._owns_database = isinstance(database, (str, Path))
-        self.model, name = _model(model)
+        self.model, self._name = _model(model)
         self.candidates = max(candidates, int(getattr(self.model, "voters", 1)))
         own = float(getattr(self.model, "abstain_below", 0.0))
         self.abstain_below = own if abstain_below is None else abstain_below
         self.database = _database(database, policy, limits)
         self._memory = Memory(memory, self.database)
         self._graph = build_sql_graph(
-            self.database, self.model, budget=self.budget, explain=explain, model_name=name
+            self.database, self.model, budget=self.budget, explain=explain, model_name=self._name
         )
         self._threads = build_sql_graph(
             self.database,
             self.model,
             budget=self.budget,
             explain=explain,
-            model_name=name,
+            model_name=self._name,
             checkpointer=self._memory.checkpointer,
         )
 
@@ -212,7 +217,17 @@ class SqlAgent:
         if thread_id is None:
             return self._decide(question, [], cancel, tell)
         config = self._memory.config(thread_id)
-        with self._memory.turn_taking(thread_id):
+        with ExitStack() as turn:
+            waiting = Spent()
+            try:
+                turn.enter_context(
+                    self._memory.turn_taking(thread_id, seconds=self.budget.seconds, cancel=cancel)
+                )
+            except Cancelled:
+                return self._unasked(question, thread_id, waiting, CANCELLED)
+            except OutOfTime:
+                reason = "the time budget ended while an earlier question of the conversation was answered"
+                return self._unasked(question, thread_id, waiting, Ending("partial", reason))
             if self.candidates == 1:
                 answer = self._run(question, None, 0, cancel, tell, config)
                 return dataclasses.replace(self._judged(answer), thread_id=thread_id)
@@ -222,6 +237,24 @@ class SqlAgent:
                 config, {"conversation": remember(earlier, turn_of(answer))}, as_node="think"
             )
             return dataclasses.replace(answer, thread_id=thread_id)
+
+    def _unasked(self, question: str, thread_id: str, waiting: Spent, ending: Ending) -> Answer:
+        """Of a question whose turn in the conversation did not come."""
+        answer = conclude(
+            self.database,
+            question=question,
+            ending=ending,
+            best=None,
+            steps=(),
+            spent=waiting,
+            logprob=None,
+            messages=(),
+            budget=self.budget,
+            cancel=threading.Event(),
+            explain=False,
+            model_name=self._name,
+        )
+        return dataclasses.replace(answer, thread_id=thread_id)
 
     def _decide(
         self, question: str, earlier: list[Turn], cancel: threading.Event, tell: Tell | None

@@ -64,6 +64,28 @@ def test_a_database_that_is_open_takes_no_policy(music: Database) -> None:
         SqlAgent(music, ScriptedModel(script=echo), policy=AccessPolicy(hide_tables=("concert",)))
 
 
+def test_cancelling_ends_the_wait_for_an_earlier_question(music: Database) -> None:
+    agent = SqlAgent(music, ScriptedModel(script=echo))
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    with agent._memory.turn_taking("one"):
+        started = time.monotonic()
+        answer = agent.ask(COUNT, thread_id="one", cancel=cancel)
+    assert time.monotonic() - started < 2
+    assert (answer.status, answer.reason, answer.thread_id) == ("partial", "the caller cancelled", "one")
+    assert agent.conversation("one") == []
+    assert agent.ask(COUNT, thread_id="one").status == "answered"
+
+
+def test_the_wait_for_an_earlier_question_ends_with_the_budget(music: Database) -> None:
+    agent = SqlAgent(music, ScriptedModel(script=echo), budget=Budget(seconds=0.3), candidates=2)
+    with agent._memory.turn_taking("one"):
+        answer = agent.ask(COUNT, thread_id="one")
+    assert answer.status == "partial"
+    assert "the time budget ended while an earlier question" in answer.text
+    assert 0.3 <= answer.seconds < 2
+
+
 def test_aask_answers(music: Database) -> None:
     agent = SqlAgent(music, ScriptedModel(script=echo))
     assert asyncio.run(agent.aask(COUNT)).text == "4"
