@@ -114,7 +114,7 @@ DUCKDB = (
     "SELECT strptime('2024-02-29', '%Y-%m-%d')::DATE, make_date(2024, 2, 29), last_day(DATE '2024-02-01'), "
     "TIMESTAMP '2024-01-01 10:00:00' + INTERVAL 90 MINUTE, epoch(TIMESTAMP '2024-01-01 00:00:00'), "
     "epoch_ms(TIMESTAMP '2024-01-01 00:00:00'), to_timestamp(0) AT TIME ZONE 'UTC', "
-    "time_bucket(INTERVAL '1 week', DATE '2024-01-10'), age(DATE '2024-01-10', DATE '2023-01-01')",
+    "time_bucket(INTERVAL '1 week', DATE '2024-01-10'), age(DATE '2024-01-10', DATE '2023-01-01')::VARCHAR",
     "SELECT name, tags, len(tags), tags[1], tags[-1], tags[1:2] FROM products ORDER BY id",
     "SELECT name, list_transform(tags, lambda t: upper(t)), list_filter(tags, lambda t: t <> 'new') FROM products "
     "ORDER BY id",
