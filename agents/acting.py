@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from ..tools.cells import neutralise, shorten
 from ..tools.limits import Limits, Result
-from ..tools.toolbox import make_tools
+from ..tools.toolbox import make_tools, unfenced
 from .answer import Step
 from .results import is_empty
 
@@ -94,8 +94,8 @@ def executed(call: ToolCall, observation: Observation) -> Executed | None:
     if observation.result is None:
         return None
     asked = str(call["args"].get("sql", ""))
-    # In a Markdown fence, which the tool forgives, the statement is taken as the guard regenerated it.
-    sql = observation.result.sql if "```" in asked else asked.strip().rstrip("; \n\t")
+    # Never as the guard regenerated it: what the policy puts in there is not the caller's to see.
+    sql = unfenced(asked).strip().rstrip("; \n\t")
     return Executed(asked, sql, observation.result, observation.text)
 
 

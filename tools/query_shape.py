@@ -17,6 +17,9 @@ from .schema import Table
 
 Side = Literal["inner", "left", "right", "full"]
 
+OF_THE_GUARD = "of the guard"
+"""Marks, in a node's `meta`, the subqueries that the guard put in the place of restricted tables."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -87,8 +90,12 @@ class QueryShape:
         return qualified(alias if self.is_read_twice(alias) else source.name, source.column(column))
 
     def spelled(self, expression: exp.Expr) -> str:
-        """An expression as SQL, its columns in the catalog's spelling."""
+        """An expression as SQL, its columns in the catalog's spelling, restricted tables by their names."""
         text = exp.Paren(this=expression.copy())  # so that a lone column has a parent, too
+        for subquery in list(text.find_all(exp.Subquery)):
+            if OF_THE_GUARD in subquery.meta:
+                [table, *_] = subquery.find_all(exp.Table)  # the nearest: those of its condition lie deeper
+                subquery.replace(exp.Table(this=table.this, alias=subquery.args.get("alias")))
         for column in list(text.find_all(exp.Column)):
             if column.table in self.sources:
                 column.replace(exp.Var(this=self.place(column.table, column.name)))

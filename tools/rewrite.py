@@ -7,6 +7,10 @@ in EXCLUDE) finds neither the hidden columns nor the other rows. The LIMIT (the 
 row filter keeps the engine from moving the caller's conditions below the filter: a cast that fails there
 would show a value of a hidden row in its message, as DuckDB does with filters that become anti joins. Tables
 without restrictions stay as they are, in the catalog's own spelling and without their schema.
+
+An engine calls an output column without a name by its SQL, the row filter included: such a column is named by
+the SQL as the caller wrote it. DuckDB's PIVOT repeats its SQL in errors, too, and so takes restricted tables
+as its source only.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from .dialects import faithful_dialect
-from .errors import SqlbergError
+from .errors import QueryRefused, SqlbergError
 from .policy import AccessPolicy
 from .resolver import TableUse
 from .schema import Table
@@ -29,12 +33,43 @@ _KEPT = ("joins", "laterals", "pivots", "sample")
 
 def restrict(uses: Iterable[TableUse], policy: AccessPolicy, dialect: str) -> None:
     """Rewrite, in place, every table use of one query. Raises SqlbergError when a row filter cannot be
-    read."""
+    read, QueryRefused where a restricted table may not stand."""
+    restricted = []
     for use in uses:
         if policy.restricts(use.table.name):
-            _replace(use, policy, dialect)
+            restricted.append(use)
         else:
             _spell(use)
+    for use in restricted:
+        _name_outputs(use, dialect)
+    for use in restricted:
+        _replace(use, policy, dialect)
+
+
+def _name_outputs(use: TableUse, dialect: str) -> None:
+    """Name every output column of the query that is computed from this table and has no name."""
+    node: exp.Expr = use.node
+    while (parent := node.parent) is not None:
+        if isinstance(parent, exp.Pivot) and node.arg_key != "this":
+            raise QueryRefused(f"PIVOT cannot look into {use.node.alias_or_name}; read it in WITH before")
+        if isinstance(parent, exp.Select) and node.arg_key == "expressions" and not _is_named(node):
+            written = faithful_dialect(dialect).generate(node, comments=False, normalize_functions=False)
+            named = exp.Alias(alias=exp.to_identifier(written, quoted=True))
+            node.replace(named)
+            named.set("this", node)
+        node = parent
+
+
+def _is_named(projection: exp.Expr) -> bool:
+    """Whether an output column has a name, or those of other columns (`* REPLACE ...`, `COLUMNS(...)`)."""
+    if isinstance(projection, (exp.Alias, exp.Star, exp.Column)):
+        return True
+    return any(
+        isinstance(node, exp.Anonymous)
+        and node.name.lower() == "columns"
+        and not (isinstance(node.parent, exp.Anonymous) and node.parent.name.lower() == "unpack")
+        for node in projection.walk(prune=lambda node: isinstance(node, exp.Query))
+    )
 
 
 def _spell(use: TableUse) -> None:

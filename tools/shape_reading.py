@@ -1,9 +1,10 @@
 """From SQL to the shapes of its SELECTs (query_shape.py), as they run after the guard.
 
 Names are resolved against the catalog by sqlglot's `qualify` (aliases, USING, NATURAL, stars, SQLite's
-strings in double quotes). Covered: base tables, views, CTEs, subqueries as sources; explicit and comma joins.
-Not covered: table functions, lateral joins and PIVOT as sources; such statements raise `UnreadableQuery`, and
-the checks above say that they were skipped.
+strings in double quotes). The subquery that the guard puts in the place of a restricted table is read as that
+table: it is none of the statement's, and its conditions are the owner's secret. Covered: base tables, views,
+CTEs, subqueries as sources; explicit and comma joins. Not covered: table functions, lateral joins and PIVOT
+as sources; such statements raise `UnreadableQuery`, and the checks above say that they were skipped.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from .errors import QueryRefused, SqlbergError
-from .query_shape import Edge, QueryShape, Side, Source
+from .query_shape import OF_THE_GUARD, Edge, QueryShape, Side, Source
 from .schema import Catalog, Table
 
 if TYPE_CHECKING:
     from .database import Database
+    from .policy import AccessPolicy
 
 _MORE_THAN_ANY_TABLE = 10**15
 _ANY_TYPE = exp.DType.UNKNOWN.into_expr()
@@ -51,6 +53,8 @@ def query_shapes(sql: str, database: Database) -> list[QueryShape]:
         nodes = list(tree.walk())
         for node in nodes:
             node.meta.clear()  # places in the text, which every copy of a part would copy
+        if aside := _set_aside(nodes, catalog, database.policy):
+            nodes = list(tree.walk())
         # Both dialects compare names without case, so lower case is what sqlglot would look for.
         schema: dict[str, Any] = {
             table.name.lower(): {column.name.lower(): _ANY_TYPE for column in table.columns}
@@ -67,10 +71,11 @@ def query_shapes(sql: str, database: Database) -> list[QueryShape]:
             allow_partial_qualification=True,
         )
         scopes = traverse_scope(tree)
+        _put_back(tree, aside)
         return [
             _shape(scope, scope.expression, catalog)
             for scope in scopes
-            if isinstance(scope.expression, exp.Select)
+            if isinstance(scope.expression, exp.Select) and not _is_of_the_guard(scope.expression)
         ]
     except (SqlglotError, RecursionError, KeyError, ValueError) as error:
         # sqlglot raises all of these on statements that it can parse but not resolve.
@@ -87,6 +92,38 @@ def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
         yield from conjuncts(part.right)
     else:
         yield part
+
+
+def _set_aside(nodes: Sequence[exp.Expr], catalog: Catalog, policy: AccessPolicy) -> list[exp.Expr]:
+    """Mark the guard's subqueries (under a policy, only they read a restricted table) and take off their
+    conditions, in which nothing is the statement's or need be known to the catalog."""
+    found: list[exp.Expr] = []
+    for node in nodes:  # from the outside in: tables of a condition come after the table it is for
+        table = catalog.table(node.name) if isinstance(node, exp.Table) else None
+        subquery = node.find_ancestor(exp.Subquery) if table and policy.restricts(table.name) else None
+        if subquery is not None and not _is_of_the_guard(subquery):
+            subquery.meta[OF_THE_GUARD] = True
+            found.append(subquery)
+    for subquery in found:
+        if where := subquery.this.args.get("where"):
+            subquery.meta[OF_THE_GUARD] = where.pop()
+    return found
+
+
+def _put_back(tree: exp.Expr, aside: Sequence[exp.Expr]) -> None:
+    found = [node for node in tree.find_all(exp.Subquery) if OF_THE_GUARD in node.meta]
+    if len(found) != len(aside):  # what is made of the shapes must not read other rows than the statement
+        raise UnreadableQuery("the statement is too unusual to be taken apart")
+    for subquery in found:
+        if isinstance(where := subquery.meta[OF_THE_GUARD], exp.Where):
+            subquery.this.set("where", where)
+            subquery.meta[OF_THE_GUARD] = True
+
+
+def _is_of_the_guard(node: exp.Expr | None) -> bool:
+    while node is not None and OF_THE_GUARD not in node.meta:
+        node = node.parent
+    return node is not None
 
 
 def _shape(scope: Scope, select: exp.Select, catalog: Catalog) -> QueryShape:

@@ -13,7 +13,6 @@ with status "error" whose text says what to do. Source: arXiv 2408.11062, sectio
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -105,7 +104,7 @@ def make_tools(
         return fit(render_paths(answers), notes)
 
     def execute_sql(sql: str) -> tuple[str, Result]:
-        result = database.execute(_unfenced(sql), limits=limits, cancel=cancel)
+        result = database.execute(unfenced(sql), limits=limits, cancel=cancel)
         return render_result(result), result
 
     return [
@@ -298,10 +297,11 @@ def _clamped(top_k: Any) -> Any:
     return min(max(top_k, 1), MAX_HITS) if isinstance(top_k, int) else top_k
 
 
-_FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
-
-
-def _unfenced(sql: str) -> str:
+def unfenced(sql: str) -> str:
     """The statement without a Markdown fence around it, which models like to add."""
-    match = _FENCE.match(sql)
-    return match[1] if match else sql
+    text = sql.strip()
+    if len(text) < 6 or not (text.startswith("```") and text.endswith("```")):
+        return sql
+    language, line_break, statement = text[3:-3].partition("\n")
+    language = language.strip()
+    return statement.strip() if line_break and (not language or language.isalpha()) else sql

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
+from sqlberg.agents.confidence import Doubts
 from sqlberg.agents.grounds import Grounds, grounds_of
 from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.policy import AccessPolicy
 
 
 @pytest.fixture
@@ -49,3 +53,59 @@ def test_nothing_is_looked_up_when_it_is_not_asked_for(shop: Database) -> None:
     found = grounds(shop, "SELECT name FROM city WHERE name = 'Rome'", explain=False)
     assert (found.evidence, found.notes) == ((), ())
     assert found.origin.tables == ("city",)
+
+
+FILTER = """"salary" < 300 AND region <> 'ASIA' AND id IN (SELECT person_id FROM present)"""
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database whose policy hides a column, a table, and rows by both."""
+    path = tmp_path / f"office.{request.param}"
+    connect = duckdb.connect if request.param == "duckdb" else sqlite3.connect
+    with closing(connect(str(path))) as connection:
+        for statement in (
+            "CREATE TABLE staff (id INTEGER PRIMARY KEY, name VARCHAR, region VARCHAR, salary INTEGER)",
+            "CREATE TABLE present (person_id INTEGER)",
+            "INSERT INTO staff VALUES (1, 'Ann', 'EU', 111), (2, 'Bob', 'US', 333)",
+            "INSERT INTO present VALUES (1), (2)",
+        ):
+            connection.execute(statement)
+        connection.commit()
+    policy = AccessPolicy(
+        hide_tables=("present",), hide_columns=("staff.salary",), row_filters={"staff": FILTER}
+    )
+    with open_database(path, policy=policy, cache_dir=tmp_path / "cache") as database:
+        yield database
+
+
+@pytest.mark.parametrize(
+    ("sql", "evidence"),
+    [
+        ("SELECT count(*) FROM staff", []),
+        (
+            "SELECT 1 FROM staff WHERE name = 'Bob'",
+            ["1", "staff.name = 'Bob': the value does not occur in the data"],
+        ),
+        ("SELECT name FROM staff WHERE region = 'EU'", ["staff.region = 'EU': the value occurs in the data"]),
+        (
+            "SELECT s.id FROM staff AS s JOIN staff AS t ON s.id = t.id WHERE s.id > 0",
+            [
+                "s.id > 0: some rows match",
+                "s.id = t.id: neither a foreign key nor an inferred join",
+            ],
+        ),
+        (
+            "SELECT 1 WHERE (SELECT max(id) FROM staff AS s) = 1",
+            ["1", '(SELECT MAX(s.id) AS _col_0 FROM "staff" AS s) = 1'],
+        ),
+    ],
+)
+def test_a_row_filter_is_no_part_of_what_the_sql_rests_on(
+    office: Database, sql: str, evidence: list[str]
+) -> None:
+    assert [str(found) for found in grounds(office, sql).evidence] == evidence
+
+
+def test_a_row_filter_raises_no_doubt(office: Database) -> None:
+    assert grounds(office, "SELECT name FROM staff").doubts == Doubts()

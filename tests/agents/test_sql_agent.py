@@ -86,6 +86,16 @@ def test_the_wait_for_an_earlier_question_ends_with_the_budget(music: Database) 
     assert 0.3 <= answer.seconds < 2
 
 
+@pytest.mark.parametrize("given", [f"```sql\n{COUNT};\n```", f"{COUNT}; ", COUNT + " -- ```"])
+def test_an_answers_sql_is_the_callers_and_never_the_guards(tmp_path: Path, given: str) -> None:
+    write_sqlite(tmp_path / "music.sqlite")
+    policy = AccessPolicy(hide_columns=("singer.age",), row_filters={"singer": "age < 40"})
+    with SqlAgent(tmp_path / "music.sqlite", ScriptedModel(script=echo), policy=policy) as agent:
+        answer = agent.ask(given)
+    assert answer.sql == given.removeprefix("```sql\n").removesuffix("\n```").rstrip("; ")
+    assert "age <" not in answer.to_json()
+
+
 def test_aask_answers(music: Database) -> None:
     agent = SqlAgent(music, ScriptedModel(script=echo))
     assert asyncio.run(agent.aask(COUNT)).text == "4"

@@ -13,7 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.limits import Limits, Result
 from sqlberg.tools.policy import AccessPolicy
-from sqlberg.tools.toolbox import MAX_QUERIES, make_tools
+from sqlberg.tools.toolbox import MAX_QUERIES, make_tools, unfenced
 
 from .small_shop import build_shop
 
@@ -89,6 +89,20 @@ def test_numbers_are_accepted_as_values(shop: Database):
 
 def test_a_fenced_statement_runs(shop: Database):
     assert text(shop, "execute_sql", sql="```sql\nSELECT 1 AS one\n```") == "1 row, 1 column\none\n1"
+
+
+@pytest.mark.parametrize(
+    ("given", "sql"),
+    [
+        ("```\nSELECT 1\n```", "SELECT 1"),
+        (" ```SQL \n\nSELECT 1\n  ``` \n", "SELECT 1"),
+        ("SELECT 1 -- ```", "SELECT 1 -- ```"),
+        ("```sql SELECT 1```", "```sql SELECT 1```"),
+        ("```", "```"),
+    ],
+)
+def test_a_fence_is_taken_off_where_it_encloses_everything(given: str, sql: str):
+    assert unfenced(given) == sql
 
 
 def test_a_restriction_is_lenient_about_quotes_case_and_schema(shop: Database):
