@@ -2,8 +2,8 @@
 
 The order: schema (schema_reading.py) → policy → row counts and statistics (statistics.py) → inferred
 joins (joins.py). What the policy hides is left out before anything is measured: hidden tables and columns
-are absent, keys and joins that need them too, row filters apply to every figure and sample, and views that
-show what the policy hides are left out (view_rights.py).
+are absent, keys and joins that need them too, row filters apply to every figure and sample, and views and
+virtual tables that show what the policy hides are left out (view_rights.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CATALOG_LIMITS = Limits(seconds=20.0, memory_mb=2048, rows=2_000_000, columns=2_
 SCHEMA_LIMITS = replace(CATALOG_LIMITS, cell_chars=1_000_000)
 """Those of reading the schema alone: the text that defines a table or view comes whole or not at all."""
 
-_VERSION = 1
+_VERSION = 2
 """Part of the cache key: raised when the catalog of the same database would come out different."""
 
 
@@ -90,7 +90,7 @@ def visible_schema(schema: Schema, policy: AccessPolicy) -> Schema:
             tables.append(replace(table, columns=columns, primary_key=key))
     visible = {(table.name, column.name) for table in tables for column in table.columns}
     joins = tuple(join for join in schema.joins if visible.issuperset(_join_columns(join)))
-    return Schema(tuple(tables), joins, schema.definitions)
+    return replace(schema, tables=tuple(tables), joins=joins)
 
 
 def load_catalog(path: Path, fingerprint: str) -> Catalog | None:

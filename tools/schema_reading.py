@@ -2,6 +2,7 @@
 
 Covered: SQLite (shadow tables of virtual tables left out, generated columns kept, foreign keys that name no
 target column, views that no longer work left out) and DuckDB (current schema; comments; views over files).
+What views can reach besides (other schemas, macros) is read as `Beyond`, for view_rights.py only.
 Foreign keys to missing tables or columns are dropped, doubled ones told once. Statistics are not read here.
 
 These are our own trusted statements: they go through `Database.read`, never through the guard.
@@ -24,12 +25,26 @@ Read = Callable[[str], Result]
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """What views can read though it is not among the schema's tables: a table or view of another schema, with
+    its columns, or the definition of such a view or of a macro."""
+
+    name: str
+    columns: tuple[str, ...] = ()
+    definition: str | None = None
+
+
+@dataclass(frozen=True)
 class Schema:
-    """What a database declares. `definitions`: SQL of each view by name, as the database stores it."""
+    """What a database declares.
+
+    definitions: SQL of each view and virtual table by name, as the database stores it.
+    """
 
     tables: tuple[Table, ...]
     joins: tuple[Join, ...] = ()
     definitions: dict[str, str] = field(default_factory=dict)
+    beyond: tuple[Beyond, ...] = ()
 
 
 def read_schema(read: Read, dialect: str) -> Schema:
@@ -155,6 +170,18 @@ SELECT table_name, column_name, data_type, is_nullable, comment FROM duckdb_colu
 ORDER BY table_oid, column_index
 """
 
+_DUCKDB_BEYOND = """
+SELECT table_name, list(column_name), NULL FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database() AND schema_name <> current_schema()
+GROUP BY schema_name, table_name
+UNION ALL
+SELECT view_name, NULL, coalesce(sql, '') FROM duckdb_views()
+WHERE NOT internal AND database_name = current_database() AND schema_name <> current_schema()
+UNION ALL
+SELECT function_name, NULL, coalesce(macro_definition, '') FROM duckdb_functions()
+WHERE NOT internal AND database_name = current_database() AND function_type IN ('macro', 'table_macro')
+"""
+
 _DUCKDB_KEYS = """
 SELECT table_name, constraint_type, constraint_column_names, referenced_table, referenced_column_names
 FROM duckdb_constraints()
@@ -197,8 +224,13 @@ def _read_duckdb(read: Read) -> Schema:
         for table, kind, names, ref_table, ref_names in keys
         if kind == "FOREIGN KEY"
     )
-    definitions = {name: view_sql for name, _, view_sql, _ in listed if view_sql is not None}
-    return Schema(tables, resolve_foreign_keys(tables, foreign_keys), definitions)
+    views = {table.name for table in tables if table.is_view}
+    definitions = {name: view_sql for name, _, view_sql, _ in listed if name in views}
+    beyond = tuple(
+        Beyond(name, tuple(names or ()), definition)
+        for name, names, definition in _rows(read, _DUCKDB_BEYOND)
+    )
+    return Schema(tables, resolve_foreign_keys(tables, foreign_keys), definitions, beyond)
 
 
 _READERS: dict[str, Callable[[Read], Schema]] = {"sqlite": _read_sqlite, "duckdb": _read_duckdb}

@@ -140,6 +140,56 @@ def test_views_over_hidden_things_are_absent(build) -> None:
     assert catalog.table("totals") is not None
 
 
+def visible(catalog: Catalog) -> list[str]:
+    return [table.name for table in catalog.tables]
+
+
+@pytest.mark.parametrize("name", ["staff", "st\"a`f'f"])
+def test_a_view_that_spells_a_hidden_table_in_any_quotes_is_absent(build, name: str) -> None:
+    quotes = ('""', "``") if build is sqlite_catalog else ('""',)
+    spelled = [mark[0] + name.replace(mark[0], mark) + mark[0] for mark in quotes]
+    views = [f"CREATE VIEW v{number} AS SELECT * FROM {one}" for number, one in enumerate(spelled)]
+    catalog = build(
+        f"CREATE TABLE {spelled[0]} (id INTEGER)", *views, policy=AccessPolicy(hide_tables=(name,))
+    )
+    assert visible(catalog) == []
+
+
+BEYOND = (
+    "CREATE TABLE staff (id INTEGER, salary INTEGER)",
+    "CREATE MACRO everybody() AS TABLE SELECT * FROM staff",
+    "CREATE MACRO most() AS (SELECT max(salary) FROM everybody())",
+    "CREATE MACRO twice(x) AS 2 * x",
+    "CREATE SCHEMA hr",
+    "CREATE TABLE hr.pay (id INTEGER, amount INTEGER)",
+    "CREATE VIEW hr.everyone AS SELECT * FROM main.staff",
+    "CREATE VIEW by_macro AS SELECT * FROM everybody()",
+    "CREATE VIEW by_macros AS SELECT most() AS most",
+    "CREATE VIEW by_schema AS SELECT * FROM hr.pay",
+    "CREATE VIEW by_schemas AS SELECT * FROM hr.everyone",
+    "CREATE VIEW plain AS SELECT twice(21) AS answer",
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        (AccessPolicy(hide_tables=("staff", "pay")), ["plain"]),
+        (AccessPolicy(hide_columns=("staff.salary",)), ["staff", "by_schema", "plain"]),
+        (
+            AccessPolicy(row_filters={"pay": "id = 1"}),
+            ["staff", *"by_macro by_macros by_schemas plain".split()],
+        ),
+        (AccessPolicy(allow_tables=("by_macro",)), ["by_macro"]),
+        (AccessPolicy(), ["staff", *"by_macro by_macros by_schema by_schemas plain".split()]),
+    ],
+)
+def test_views_that_reach_hidden_things_through_macros_and_schemas_are_absent(
+    policy: AccessPolicy, left: list[str]
+) -> None:
+    assert visible(duckdb_catalog(*BEYOND, policy=policy)) == left
+
+
 def test_row_filters_hold_for_rows_and_samples(build) -> None:
     catalog = build(*SHOP, policy=AccessPolicy(row_filters={"customers": "name <> 'Bob'"}))
     assert table(catalog, "customers").rows == 1
