@@ -134,7 +134,11 @@ def _read_sqlite(read: Read) -> Schema:
         )
         for (table, _, ref_table), pairs in keys.items()
     )
-    definitions = {name: sql or "" for name, kind, sql in listed if kind == "view"}
+    definitions = {
+        name: sql or ""
+        for name, kind, sql in listed
+        if kind == "view" or (sql or "").upper().startswith("CREATE VIRTUAL TABLE")
+    }
     return Schema(tables, resolve_foreign_keys(tables, foreign_keys), definitions)
 
 

@@ -190,6 +190,29 @@ def test_views_that_reach_hidden_things_through_macros_and_schemas_are_absent(
     assert visible(duckdb_catalog(*BEYOND, policy=policy)) == left
 
 
+INDEXED = (
+    "CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT, salary INTEGER)",
+    "CREATE VIRTUAL TABLE staff_search USING fts5(name, salary, content='staff', content_rowid='id')",
+    "CREATE VIRTUAL TABLE staff_words USING fts5vocab('staff_search', 'row')",
+    "CREATE VIRTUAL TABLE own USING fts5(name)",
+    "CREATE VIRTUAL TABLE own_words USING fts5vocab('own', 'row')",
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        (AccessPolicy(hide_tables=("staff",)), ["own", "own_words"]),
+        (AccessPolicy(hide_columns=("staff.salary",)), ["staff", "own", "own_words"]),
+        (AccessPolicy(row_filters={"staff": "id = 1"}), ["staff", "own", "own_words"]),
+        (AccessPolicy(hide_tables=("own",)), ["staff", "staff_search", "staff_words"]),
+        (AccessPolicy(), ["staff", "staff_search", "staff_words", "own", "own_words"]),
+    ],
+)
+def test_a_text_index_over_hidden_things_is_absent(policy: AccessPolicy, left: list[str]) -> None:
+    assert visible(sqlite_catalog(*INDEXED, policy=policy)) == left
+
+
 def test_row_filters_hold_for_rows_and_samples(build) -> None:
     catalog = build(*SHOP, policy=AccessPolicy(row_filters={"customers": "name <> 'Bob'"}))
     assert table(catalog, "customers").rows == 1
