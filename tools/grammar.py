@@ -7,6 +7,7 @@ being a plain word refuses the statement. Names of tables and columns are not lo
 
 from __future__ import annotations
 
+import json
 import re
 
 from rapidfuzz import fuzz, process
@@ -52,6 +53,21 @@ _TYPE = re.compile(r"[A-Za-z_][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?\s*", re.ASCII)
 
 _OTHER_TYPES = frozenset({"bignum", "varint", "time_ns", "timetz", "bitstring", "oid"})
 
+_WITH_STRUCTURE = frozenset({"from_json", "from_json_strict", "json_transform", "json_transform_strict"})
+_STRUCTURE_TYPE = re.compile(r"([A-Za-z]\w*)(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\d*\])*", re.ASCII)
+_STRUCTURE_TYPES = frozenset(
+    """
+    bigint bit bitstring blob bool boolean bpchar bytea char date datetime dec decimal double float float4
+    float8 hugeint int int1 int2 int4 int8 integer interval json long null numeric real short signed smallint
+    string text time timestamp timestamp_ms timestamp_ns timestamp_s timestamptz timetz tinyint ubigint
+    uhugeint uinteger usmallint utinyint uuid varchar
+    """.split()
+)
+"""Types that DuckDB's from_json and its like may be told by name."""
+
+_LISTS_VALUES = frozenset({"enum_first", "enum_last", "enum_range", "enum_range_boundary", "typeof"})
+"""Functions of DuckDB that list the values of an enumeration, those of hidden rows included."""
+
 _INSTEAD = {
     "Into": "SELECT ... INTO writes a table: leave INTO out",
     "Lock": "FOR UPDATE locks rows: leave it out",
@@ -65,10 +81,11 @@ _INSTEAD = {
 }
 
 
-def check_nodes(tree: exp.Expr, dialect: str) -> None:
+def check_nodes(tree: exp.Expr, dialect: str, *, restricted: bool = False) -> None:
     """Raise QueryRefused unless all nodes, functions and texts of `tree` are known.
 
-    Quotes, in place, every identifier that is not a plain word.
+    Quotes, in place, every identifier that is not a plain word. restricted: a policy hides something, so what
+    a type tells of rows counts.
     """
     for node in tree.walk():
         kind = type(node)
@@ -81,7 +98,7 @@ def check_nodes(tree: exp.Expr, dialect: str) -> None:
             if not node.args.get("quoted") and not _PLAIN.fullmatch(node.name):
                 node.set("quoted", True)
         elif kind is exp.Anonymous:
-            _check_function(node, dialect)
+            _check_function(node, dialect, restricted)
         elif kind is exp.Literal:
             if not node.is_string and not _NUMBER.fullmatch(node.name):
                 raise QueryRefused(
@@ -93,8 +110,12 @@ def check_nodes(tree: exp.Expr, dialect: str) -> None:
                 _check_type(node)
 
 
-def _check_function(node: exp.Expr, dialect: str) -> None:
+def _check_function(node: exp.Expr, dialect: str, restricted: bool) -> None:
     name = node.name
+    if dialect == "duckdb" and name.lower() in _WITH_STRUCTURE:
+        _check_structure(node)
+    if dialect == "duckdb" and restricted and name.lower() in _LISTS_VALUES:
+        raise QueryRefused(f"function {name} is not available where an access policy holds; leave it out")
     in_from = isinstance(node.parent, (exp.Table, exp.Lateral)) and node.arg_key == "this"
     allowed = (TABLE_FUNCTIONS if in_from else SCALAR_FUNCTIONS)[dialect]
     if name.isascii() and name.lower() in allowed:
@@ -116,6 +137,33 @@ def _check_type(node: exp.Expr) -> None:
         raise QueryRefused(
             f"type {_shown(node.text('kind'))} is not available here; cast to a type such as VARCHAR"
         )
+
+
+def _check_structure(node: exp.Expr) -> None:
+    """The types that are told to from_json and its like, in JSON: DuckDB's own (see `_check_type`)."""
+    structure = node.expressions[-1] if node.expressions else None
+    if isinstance(structure, exp.Literal) and structure.is_string and _is_plain(structure.name):
+        return
+    raise QueryRefused(
+        f"{node.name.lower()} takes a structure of plain types in single quotes, such as "
+        """'{"name": "VARCHAR", "tags": ["VARCHAR"]}'; for other types, cast what it gives"""
+    )
+
+
+def _is_plain(structure: str) -> bool:
+    try:
+        left = [json.loads(structure, object_pairs_hook=lambda pairs: [value for _, value in pairs])]
+    except ValueError:
+        return False
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left.extend(part)
+            continue
+        found = _STRUCTURE_TYPE.fullmatch(part) if isinstance(part, str) else None
+        if found is None or found[1].lower() not in _STRUCTURE_TYPES:
+            return False
+    return True
 
 
 def _check_texts(node: exp.Expr) -> None:

@@ -79,7 +79,7 @@ def guard(sql: str, catalog: Catalog, policy: AccessPolicy = AccessPolicy()) -> 
         raise QueryRefused(f"queries in the dialect {catalog.dialect!r} cannot be checked yet") from None
     try:
         tree = _parse(sql, dialect)
-        check_nodes(tree, catalog.dialect)
+        check_nodes(tree, catalog.dialect, restricted=policy != AccessPolicy())
         resolver = Resolver(catalog, policy, sql)
         resolver.resolve(tree)
         restrict(resolver.uses, policy, catalog.dialect)

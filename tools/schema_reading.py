@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .engines.messages import without_enum_values
 from .errors import QueryError, SqlbergError
 from .kinds import declared_kind
 from .limits import Result
@@ -209,6 +210,7 @@ def _read_duckdb(read: Read) -> Schema:
     primary = {row[0]: tuple(row[2]) for row in keys if row[1] == "PRIMARY KEY"}
     columns: defaultdict[str, list[Column]] = defaultdict(list)
     for table, name, declared, nullable, comment in _rows(read, _DUCKDB_COLUMNS):
+        declared = without_enum_values(declared)
         columns[table].append(
             Column(table, name, declared, declared_kind(declared), bool(nullable), comment or "")
         )

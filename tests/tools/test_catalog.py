@@ -219,6 +219,15 @@ def test_row_filters_hold_for_rows_and_samples(build) -> None:
     assert table(catalog, "customers").columns[1].statistics.samples == ("Ann",)
 
 
+def test_the_type_of_an_enumeration_does_not_list_its_values() -> None:
+    catalog = duckdb_catalog(
+        "CREATE TYPE mood AS ENUM ('it''s', 'so, so')",
+        "CREATE TABLE moods (one mood, many mood[], two STRUCT(a mood, b INTEGER))",
+    )
+    types = [column.type for column in table(catalog, "moods").columns]
+    assert types == ["ENUM", "ENUM[]", "STRUCT(a ENUM, b INTEGER)"]
+
+
 def test_the_cache_gives_back_what_was_saved(build, tmp_path: Path) -> None:
     catalog = build(
         *SHOP,

@@ -103,6 +103,15 @@ def test_duckdb_shows_an_enum_type_without_its_values(on_duckdb: Sandbox) -> Non
     assert on_duckdb.run("SELECT 'a'::ENUM('a', 'b')", LIMITS).types == ("ENUM",)
 
 
+@pytest.mark.parametrize("operand", ["x", "[x]", "{'a': x}"])
+def test_duckdbs_messages_do_not_list_the_values_of_an_enum(on_duckdb: Sandbox, operand: str) -> None:
+    with pytest.raises(QueryError, match="ENUM") as failed:
+        on_duckdb.run(
+            f"SELECT sum({operand}) FROM (SELECT 'a'::ENUM('a', 'it''s, so', 'sealed') AS x)", LIMITS
+        )
+    assert "sealed" not in str(failed.value)
+
+
 def test_a_duckdb_file_that_changes_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "changing.duckdb"
     _write_duckdb(path, 1)

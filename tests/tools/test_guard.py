@@ -342,6 +342,41 @@ def test_a_restricted_table_stands_in_no_expression_of_duckdbs_pivot(sql: str) -
         guard(sql, catalog("duckdb"), POLICY)
 
 
+# Types that tell values.
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from_json('null', '\"mood\"')",
+        'from_json_strict(\'{}\', \'{"a": ["mood"], "a": "INTEGER"}\')',
+        "json_transform(name, '\"STRUCT(a mood)\"')",
+        "name.json_transform_strict('\"mood[]\"')",
+        "from_json('1', '\"mo' || 'od\"')",
+        "from_json('1', name)",
+        "from_json('1', 'INTEGER')",
+        "from_json()",
+    ],
+)
+def test_a_structure_of_json_names_no_type_of_the_database(call: str) -> None:
+    with pytest.raises(QueryRefused, match="plain types"):
+        guard(f"SELECT {call} FROM customers", catalog("duckdb"), POLICY)
+
+
+@pytest.mark.parametrize(
+    "function", ["enum_first", "ENUM_LAST", "enum_range", "enum_range_boundary", "typeof"]
+)
+def test_under_a_policy_nothing_lists_the_values_of_a_type(function: str) -> None:
+    sql = f"SELECT {function}(name) FROM customers"
+    with pytest.raises(QueryRefused, match="access policy"):
+        guard(sql, catalog("duckdb"), POLICY)
+    assert guard(sql, catalog("duckdb"), AccessPolicy()).sql == sql
+
+
+def test_sqlites_typeof_tells_no_values_and_stays() -> None:
+    assert run("SELECT typeof(name) FROM customers LIMIT 1", "sqlite") == [("text",)]
+
+
 # What runs is what was asked.
 
 
@@ -386,6 +421,8 @@ def test_sqlites_affinities_are_kept() -> None:
         "SELECT date_trunc('month', DATE '2024-05-17') + INTERVAL 3 DAY, '5'::INT // 2, 2 ** 3",
         "SELECT o.id, x FROM orders o, unnest([1, 2]) AS u(x) ORDER BY ALL",
         "SELECT name.upper() FROM customers ORDER BY id",
+        """SELECT from_json('{"a": 1}', '{"a": "INTEGER", "b": [{"c": "DECIMAL(9, 2)[]"}]}')""",
+        """SELECT json_transform('{"a": 1}', '{"a": "text"}')""",
         "SELECT concat(*COLUMNS('.*id')) FROM orders ORDER BY id",
         "SELECT trim(BOTH 'A' FROM name), position('n' IN name), substring(name FROM 2 FOR 1) FROM customers",
     ],

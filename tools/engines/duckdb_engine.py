@@ -25,7 +25,7 @@ from typing import Any
 import duckdb
 
 from . import EngineError
-from .messages import one_line
+from .messages import one_line, without_enum_values
 
 _LOCKED: dict[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -104,7 +104,7 @@ class DuckDBCursor:
     def __init__(self, cursor: duckdb.DuckDBPyConnection, description: Sequence[Any]) -> None:
         self._cursor = cursor
         self.columns = tuple(_AS_WRITTEN.get(column[0], column[0]) for column in description)
-        self.types = tuple(_type_name(str(column[1])) for column in description)
+        self.types = tuple(without_enum_values(str(column[1])).strip('"') for column in description)
         self._dates = any(word in kind for kind in self.types for word in ("DATE", "TIMESTAMP", "VARIANT"))
 
     def fetch(self, count: int) -> list[tuple[Any, ...]]:
@@ -161,11 +161,6 @@ def _plain(error: Exception) -> EngineError:
     if isinstance(error, (duckdb.Error, ValueError, TypeError, OverflowError, RuntimeError, ArithmeticError)):
         return EngineError("query", one_line(str(error)))
     raise error
-
-
-def _type_name(name: str) -> str:
-    # An ENUM's name lists all its values, which may be thousands, and tells nothing about the type.
-    return "ENUM" if name.startswith("ENUM(") else name.strip('"')
 
 
 def _open_message(message: str) -> str:
