@@ -9,6 +9,7 @@ Statements of models go through `execute` (guard, then sandbox); sqlberg's own t
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .cache import cache_root, folder_for
 from .engines import Engine
-from .errors import DatabaseOpenError
+from .errors import DatabaseOpenError, QueryError
 from .limits import Limits, Result
 from .notes import Notes
 from .policy import AccessPolicy
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .values import ValueIndex
 
 Part = TypeVar("Part")
+
+_QUOTED_SQL = re.compile(r"\b(?:SELECT|FROM)\b.*\bWHERE\b", re.DOTALL)
 
 CHECKED_KEPT = 256  # statements whose check is remembered
 
@@ -162,7 +165,15 @@ class Database:
 
         Raises QueryRefused, NotPermitted, QueryError, LimitExceeded, QueryCancelled.
         """
-        return self._sandbox.run(self.check(sql).sql, limits or self.limits, cancel)
+        guarded = self.check(sql)
+        try:
+            return self._sandbox.run(guarded.sql, limits or self.limits, cancel)
+        except QueryError as error:
+            filtered = any(self.policy.row_filter(table) is not None for table in guarded.tables)
+            # A message may repeat a part of what ran, and with it a row filter.
+            if filtered and (repeated := _QUOTED_SQL.search(str(error))):
+                raise QueryError(f"{str(error)[: repeated.start()]}…") from None
+            raise
 
     def read(
         self,

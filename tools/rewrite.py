@@ -9,8 +9,7 @@ would show a value of a hidden row in its message, as DuckDB does with filters t
 without restrictions stay as they are, in the catalog's own spelling and without their schema.
 
 An engine calls an output column without a name by its SQL, the row filter included: such a column is named by
-the SQL as the caller wrote it. DuckDB's PIVOT repeats its SQL in errors, too, and so takes restricted tables
-as its source only.
+the SQL as the caller wrote it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from .dialects import faithful_dialect
-from .errors import QueryRefused, SqlbergError
+from .errors import SqlbergError
 from .policy import AccessPolicy
 from .resolver import TableUse
 from .schema import Table
@@ -33,7 +32,7 @@ _KEPT = ("joins", "laterals", "pivots", "sample")
 
 def restrict(uses: Iterable[TableUse], policy: AccessPolicy, dialect: str) -> None:
     """Rewrite, in place, every table use of one query. Raises SqlbergError when a row filter cannot be
-    read, QueryRefused where a restricted table may not stand."""
+    read."""
     restricted = []
     for use in uses:
         if policy.restricts(use.table.name):
@@ -50,8 +49,6 @@ def _name_outputs(use: TableUse, dialect: str) -> None:
     """Name every output column of the query that is computed from this table and has no name."""
     node: exp.Expr = use.node
     while (parent := node.parent) is not None:
-        if isinstance(parent, exp.Pivot) and node.arg_key != "this":
-            raise QueryRefused(f"PIVOT cannot look into {use.node.alias_or_name}; read it in WITH before")
         if isinstance(parent, exp.Select) and node.arg_key == "expressions" and not _is_named(node):
             written = faithful_dialect(dialect).generate(node, comments=False, normalize_functions=False)
             named = exp.Alias(alias=exp.to_identifier(written, quoted=True))

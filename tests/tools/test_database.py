@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from sqlberg.tools.cache import written_whole
 from sqlberg.tools.database import Database, open_database
-from sqlberg.tools.errors import DatabaseOpenError, QueryRefused
+from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.policy import AccessPolicy
 
@@ -219,6 +219,24 @@ def test_a_hidden_column_is_in_no_catalog_and_no_result(tmp_path: Path) -> None:
     with open_database(make_sqlite(tmp_path / "zoo.sqlite"), policy=policy) as database:
         assert [column.name for column in database.catalog.columns()] == ["id", "name"]
         assert database.execute("SELECT * FROM pets").columns == ("id", "name")
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT grouping((SELECT max(id) FROM pets)) FROM pets GROUP BY id", "GROUPING child"),
+        ("PIVOT (SELECT 1 AS a) ON (a IN (SELECT id FROM pets)) USING count(*)", "Cannot pivot"),
+        ("SELECT sum(name) FROM pets", "No function matches"),
+    ],
+)
+def test_an_engines_message_does_not_repeat_a_row_filter(tmp_path: Path, sql: str, told: str) -> None:
+    policy = AccessPolicy(row_filters={"pets": "name <> 'secret'"})
+    with (
+        open_database(make_duckdb(tmp_path / "zoo.duckdb"), policy=policy) as database,
+        pytest.raises(QueryError, match=told) as failed,
+    ):
+        database.execute(sql)
+    assert "secret" not in str(failed.value)
 
 
 def test_the_catalog_is_kept_on_disk_apart_for_each_policy(tmp_path: Path, cache: Path) -> None:
