@@ -19,7 +19,7 @@ from langchain_core.messages.tool import ToolCall
 from langchain_core.tools import StructuredTool, ToolException
 from pydantic import ValidationError
 
-from ..tools.cells import neutralise, shorten
+from ..tools.cells import excerpt
 from ..tools.limits import Limits, Result
 from ..tools.toolbox import make_tools, unfenced
 from .answer import Step
@@ -162,7 +162,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _unknown_tool(name: str, tools: Sequence[StructuredTool]) -> str:
     known = ", ".join(_usage(tool) for tool in tools)
-    return f"Error: there is no tool {shorten(neutralise(name), 60) or 'without name'}; the tools are {known}"
+    return f"Error: there is no tool {excerpt(name, 60) or 'without name'}; the tools are {known}"
 
 
 def _usage(tool: StructuredTool) -> str:

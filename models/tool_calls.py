@@ -24,7 +24,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"
 _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
-_FENCED = re.compile(r"```(?:json|tool_call)?\s*\n(.*?)\n?```", re.DOTALL)
+_FENCED = re.compile(r"```(?:json|tool_call)?[^\S\n]*\n(.*?)\n?```", re.DOTALL)
 _NAME = re.compile(r'"name"\s*:\s*"([^"\\]+)"')
 
 

@@ -27,15 +27,16 @@ _TAGS = (
 _ANGLE_TOKEN = re.compile(
     r"<\s*[|｜][^<>\n]{0,80}?[|｜]\s*>"  # <|im_start|>, <｜tool▁calls▁begin｜>
     rf"|</?\s*(?:{_TAGS})(?=[\s=/>:])[^<>]{{0,200}}>"  # </tool_call>, <function=execute_sql>, <s>
-    r"|<<\s*/?\s*SYS\s*>>",
+    r"|<<\s*(?:/\s*)?SYS\s*>>",
     re.IGNORECASE,
 )
 _SQUARE_TOKEN = re.compile(
-    r"\[\s*/?\s*(?:INST|SYS|SYSTEM_PROMPT|TOOL_CALLS?|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|IMG|"
+    r"\[\s*(?:/\s*)?(?:INST|SYS|SYSTEM_PROMPT|TOOL_CALLS?|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|IMG|"
     r"CLS|SEP|PAD|MASK|UNK|BOS|EOS|gMASK|unused\d+)\s*\]",
     re.IGNORECASE,
 )
 _VISIBLE = str.maketrans({"<": "‹", ">": "›", "[": "⟦", "]": "⟧", "|": "¦", "｜": "¦"})
+_LONGEST_TOKEN = 400
 _LINE_BREAKS = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _JOINERS = "\u200c\u200d"  # part of ordinary Persian, Hindi and emoji
 
@@ -56,6 +57,11 @@ def neutralise(text: str) -> str:
 def shorten(text: str, width: int) -> str:
     """`text` in at most `width` characters; a cut is marked by a last character "…"."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def excerpt(text: str, width: int) -> str:
+    """`text` neutralised, in at most `width` characters; what lies far beyond them is not even looked at."""
+    return shorten(neutralise(text[: 2 * width + _LONGEST_TOKEN]), width)
 
 
 def identifier(name: str) -> str:
@@ -128,7 +134,7 @@ def cell(value: Any, width: int = 60) -> str:
 
     A string that would be misread bare (empty, the word NULL, blanks at an end) is shown in single quotes.
     """
-    text = shorten(neutralise(plain(value)), width).replace("|", "\\|")
+    text = excerpt(plain(value), width).replace("|", "\\|")
     if isinstance(value, str) and (not text or text == "NULL" or value != value.strip(" ")):
         return f"'{text}'"
     return text

@@ -13,7 +13,7 @@ import re
 from rapidfuzz import fuzz, process
 from sqlglot import exp
 
-from .cells import neutralise, shorten
+from .cells import excerpt
 from .dialects import SubstringFrom, TrimFrom, UnaryPlus
 from .errors import QueryRefused
 from .functions import SCALAR_FUNCTIONS, TABLE_FUNCTIONS
@@ -183,4 +183,4 @@ def _check_texts(node: exp.Expr) -> None:
 
 
 def _shown(text: str) -> str:
-    return shorten(neutralise(text), 60)
+    return excerpt(text, 60)

@@ -27,7 +27,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokens import Token, TokenType  # pyright: ignore[reportPrivateImportUsage]
 
-from .cells import neutralise, shorten
+from .cells import excerpt
 from .dialects import TooMuchWork, faithful_dialect
 from .errors import QueryRefused, SqlbergError
 from .grammar import check_nodes
@@ -166,4 +166,4 @@ def _syntax_message(error: ParseError, sql: str) -> str:
 
 
 def _line(text: str) -> str:
-    return shorten(neutralise(text.strip()), 80)
+    return excerpt(text.strip(), 80)

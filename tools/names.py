@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rapidfuzz import fuzz, process
 
-from .cells import identifier, neutralise, qualified, shorten
+from .cells import excerpt, identifier, qualified
 from .errors import SqlbergError
 from .schema import Catalog, Column, Table
 
@@ -22,7 +22,7 @@ NEAR_SCORE = 60
 # One wording for a name that is hidden and one that was never there.
 _ABSENT = "does not exist here or is not permitted"
 
-_PART = re.compile(r'\s*(?:"((?:[^"]|"")*)"|`([^`]*)`|\[([^\]]*)\]|([^."`\[]+))\s*(?:\.|$)')
+_CLOSING = {'"': '"', "`": "`", "[": "]"}
 
 
 class UnknownName(SqlbergError):
@@ -127,10 +127,20 @@ def _readings(catalog: Catalog, text: str) -> Iterator[tuple[Table, Column | Non
 def _parts(text: str) -> list[str]:
     """The parts of a dotted name, unquoted: `main."First Name"` gives "main" and "First Name"."""
     parts = []
-    for double, tick, square, bare in _PART.findall(text.strip()):
-        parts.append(double.replace('""', '"') or tick or square or bare.strip())
+    rest = text.strip()
+    while rest:
+        closing = _CLOSING.get(rest[0])
+        end = rest.find(closing, 1) if closing else -1
+        while end > 0 and closing == '"' and rest[end + 1 : end + 2] == '"':  # doubled: a quote in the name
+            end = rest.find('"', end + 2)
+        part = rest[1:end] if end > 0 else rest.partition(".")[0].strip()
+        if closing == '"':
+            part = part.replace('""', '"')
+        rest = rest[max(end, 0) :].partition(".")[2].lstrip()
+        if part:
+            parts.append(part)
     return parts or [text]
 
 
 def _shown(text: str) -> str:
-    return shorten(neutralise(text.strip()), 80)
+    return excerpt(text.strip(), 80)

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .cells import cell, identifier, is_verbatim, literal, neutralise, qualified, shorten
+from .cells import cell, excerpt, identifier, is_verbatim, literal, neutralise, qualified, shorten
 from .errors import LimitExceeded, NotPermitted, QueryCancelled, QueryRefused
 from .limits import Result
 from .schema import Catalog, Column, Join, Statistics
@@ -178,11 +178,11 @@ def render_error(error: Exception) -> str:
         label = "Error"
     # Engines append the statement with a caret under it; the model has just written the statement itself.
     message = str(error).split("\n\nLINE ")[0]
-    return f"{label}: {shorten(neutralise(' '.join(message.split())), ERROR_CHARS)}"
+    return f"{label}: {excerpt(' '.join(message.split()), ERROR_CHARS)}"
 
 
 def _title(query: str) -> str:
-    return f'# "{shorten(neutralise(query), LITERAL_CHARS)}"'
+    return f'# "{excerpt(query, LITERAL_CHARS)}"'
 
 
 def _references(catalog: Catalog, column: Column) -> list[str]:
@@ -227,7 +227,7 @@ def _null_text(statistics: Statistics) -> str:
 
 
 def _comment(comment: str) -> str:
-    return shorten(neutralise(" ".join(comment.split())).replace(" -- ", " – "), COMMENT_CHARS)
+    return excerpt(" ".join(comment.split()).replace(" -- ", " – "), COMMENT_CHARS)
 
 
 def _value_line(catalog: Catalog, hit: ValueHit) -> str:

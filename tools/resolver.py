@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from .cells import neutralise, shorten
+from .cells import excerpt
 from .errors import NotPermitted, QueryRefused
 from .names import near_tables
 from .policy import AccessPolicy
@@ -308,4 +308,4 @@ class Resolver:
 
 
 def _shown(text: str) -> str:
-    return shorten(neutralise(text), 60)
+    return excerpt(text, 60)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from .cells import identifier, neutralise, qualified, shorten
+from .cells import excerpt, identifier, neutralise, qualified
 from .errors import SqlbergError
 from .limits import Limits, Result
 from .names import UnknownName, find_columns, find_place, find_table
@@ -85,9 +85,8 @@ def make_tools(
 
     def find_shortest_path(start: list[str], end: list[str]) -> str:
         catalog = database.catalog
-        pairs = [
-            (one.strip(), other.strip()) for one in start for other in end if one.strip() and other.strip()
-        ]
+        starts, ends = ([name for text in side if (name := _cut(text))] for side in (start, end))
+        pairs = [(one, other) for one in starts for other in ends]
         if not pairs:
             raise UnknownName("start and end each need at least one table or table.column")
         notes = _left_out(len(pairs), "pairs")
@@ -236,16 +235,21 @@ def _validation_text(name: str, schema: type[BaseModel], error: Any) -> str:
         field_name if field.is_required() else f"{field_name} (optional)"
         for field_name, field in schema.model_fields.items()
     )
-    detail = f" ({shorten(neutralise('; '.join(problems)), 200)})" if problems else ""
+    detail = f" ({excerpt('; '.join(problems), 200)})" if problems else ""
     return f"Error: wrong arguments{detail}; {name} takes {takes}"
 
 
 def _capped(asked: list[str], what: str) -> tuple[list[str], list[str]]:
     """The distinct, non-blank inputs up to the limit, and a note on those left out."""
-    distinct = list(dict.fromkeys(text.strip()[:QUERY_CHARS] for text in asked if text.strip()))
+    distinct = list(dict.fromkeys(query for text in asked if (query := _cut(text))))
     if not distinct:
         raise UnknownName(f"{what} needs at least one text to search for")
     return distinct[:MAX_QUERIES], _left_out(len(distinct), what)
+
+
+def _cut(text: str) -> str:
+    """What of an input is looked at: no question is longer, and no name."""
+    return text.strip()[:QUERY_CHARS]
 
 
 def _left_out(count: int, what: str) -> list[str]:
@@ -261,7 +265,7 @@ def _restriction(catalog: Catalog, tables: list[str] | None, notes: list[str]) -
     found, unknown = [], []
     for text in tables:
         try:
-            found.append(find_table(catalog, text))
+            found.append(find_table(catalog, _cut(text)))
         except UnknownName as error:
             unknown.append(error)
     return _known(found, unknown, notes)
@@ -276,7 +280,9 @@ def _column_restriction(
     found, unknown = [], []
     for text in columns:
         try:
-            found.extend(f"{column.table}.{column.name}" for column in find_columns(catalog, text, within))
+            found.extend(
+                f"{column.table}.{column.name}" for column in find_columns(catalog, _cut(text), within)
+            )
         except UnknownName as error:
             unknown.append(error)
     return _known(found, unknown, notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -48,6 +50,12 @@ def test_parameters_and_quoted_arguments_are_read_as_arguments() -> None:
     quoted = '<tool_call>{"name": "execute_sql", "arguments": "{\\"sql\\": \\"SELECT 1\\"}"}</tool_call>'
     for text in (as_parameters, quoted):
         assert parse_reply(text, tool_names=TOOLS).tool_calls[0]["args"] == {"sql": "SELECT 1"}
+
+
+def test_an_empty_fence_does_not_take_long_to_read() -> None:
+    started = time.perf_counter()
+    assert parse_reply("```" + "\n" * 50_000 + "x", tool_names=TOOLS).tool_calls == ()
+    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "```\n{}\n```"])

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -274,6 +275,13 @@ def test_a_vanished_file_is_told_by_name_only(tmp_path: Path) -> None:
 )
 def test_messages_are_one_line_without_paths(message: str, shown: str) -> None:
     assert one_line(message) == shown
+
+
+@pytest.mark.parametrize("message", ['"' + "/" * 50_000, "ENUM('" + "''" * 25_000, "C:\\" * 20_000])
+def test_no_message_takes_long_to_shorten(message: str) -> None:
+    started = time.perf_counter()
+    one_line(message)
+    assert time.perf_counter() - started < 1
 
 
 def _write_duckdb(path: Path, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 import duckdb
 import pytest
@@ -544,6 +545,14 @@ def test_texts_made_to_overwhelm_the_parser_are_refused(sql: str, engine: str) -
         guard(sql, catalog(engine), POLICY)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wrong_name_is_answered_in_time_whatever_it_is(engine: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(NotPermitted):
+        guard(f'SELECT c."[{" " * 40_000}" FROM customers c', catalog(engine), POLICY)
+    assert time.perf_counter() - started < 1
 
 
 def test_a_dialect_without_lists_is_refused() -> None:

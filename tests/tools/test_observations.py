@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlberg.tools.cells import cell, identifier, literal, neutralise
+from sqlberg.tools.cells import LINE_BREAK, cell, excerpt, identifier, literal, neutralise
 from sqlberg.tools.errors import LimitExceeded, NotPermitted, QueryError, QueryRefused
 from sqlberg.tools.limits import Cut, Result
 from sqlberg.tools.observations import (
@@ -370,3 +371,25 @@ def test_a_huge_observation_is_cut_at_a_line_and_says_so():
     assert len(text) < OBSERVATION_CHARS + 200
     assert "lines left out: ask for less in one call)" in text.splitlines()[-1]
     assert "(a note)" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + " " * 50_000,
+        "<<" + " " * 50_000,
+        "<|" + "|" * 50_000,
+        "<s " * 4_000 + ">" * 4_000,
+        "[/" + " " * 50_000 + "INST",
+    ],
+)
+def test_no_text_takes_long_to_neutralise(text: str):
+    started = perf_counter()
+    neutralise(text)
+    assert perf_counter() - started < 1
+
+
+def test_a_cells_excerpt_is_as_safe_as_the_whole():
+    assert excerpt("a" * 59 + "<tool_call" + " " * 100 + ">", 60) == "a" * 59 + "…"
+    assert excerpt("<tool_call " + "x" * 190 + ">", 20) == "‹tool_call xxxxxxxx…"
+    assert excerpt("\r\n" * 5_000, 60) == LINE_BREAK * 59 + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +13,9 @@ from langchain_core.messages import ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.limits import Limits, Result
+from sqlberg.tools.names import find_columns
 from sqlberg.tools.policy import AccessPolicy
+from sqlberg.tools.schema import Catalog, Column, Table
 from sqlberg.tools.toolbox import MAX_QUERIES, make_tools, unfenced
 
 from .small_shop import build_shop
@@ -108,6 +111,32 @@ def test_a_fence_is_taken_off_where_it_encloses_everything(given: str, sql: str)
 def test_a_restriction_is_lenient_about_quotes_case_and_schema(shop: Database):
     observation = text(shop, "search_value", values="ann", columns=['main.CUSTOMERS."first name"'])
     assert observation == '# "ann"\ncustomers."First Name" = \'Ann\' -- exact'
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("find_shortest_path", {"start": ["WRONG"], "end": ["orders"]}),
+        ("search_column", {"queries": ["city"], "tables": ["WRONG"]}),
+        ("search_value", {"values": ["Oslo"], "columns": ["WRONG"]}),
+        ("execute_sql", {"sql": "```sql" + "\n" * 40_000 + "SELECT"}),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["a" + " " * 40_000 + "[", "." * 20_000, '"' * 20_001])
+def test_no_argument_takes_long_to_be_refused(shop: Database, tool: str, arguments: dict, wrong: str):
+    given = {key: [wrong] if value == ["WRONG"] else value for key, value in arguments.items()}
+    started = time.perf_counter()
+    assert call(shop, tool, given).status == "error"
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    "text", ['main."a""b".`c.d`', ' [a"b] . "c.d" ', 'a"b.[c.d]', '."a""b"..[c.d]', "[c.d]"]
+)
+def test_a_dotted_name_is_read_in_any_quotes(text: str):
+    column = Column('a"b', "c.d")
+    table = Table('a"b', (column,))
+    assert find_columns(Catalog("x", "sqlite", (table,)), text) == [column]
 
 
 def test_an_unknown_table_in_a_restriction_is_named_with_its_neighbour(shop: Database):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # An absolute path of at least two parts, or a Windows drive path. A quoted path may hold spaces.
-_QUOTED_PATH = re.compile(r"""(["'])(?:file:)?(?:/|[A-Za-z]:\\)[^"'\n]*[/\\][^"'\n]*\1""")
+_QUOTED_PATH = re.compile(r"""(["'])(?:file:)?(?:/|[A-Za-z]:\\)[^"'/\\\n]*[/\\][^"'\n]*\1""")
 _PATH = re.compile(r"""(?<![\w.:)\]])(?:file:)?(?:/[\w.@+~=-]+){2,}/?|\b[A-Za-z]:\\[^\s"']+""")
 _ENUM_VALUES = re.compile(r"\bENUM\((?:'(?:[^']|'')*+'(?:, )?|\.\.\.)*+\)?")
 _LONGEST = 500
