@@ -295,10 +295,14 @@ class Resolver:
             self._unknown_column(node.this, parts[1], scope, table=parts[0])
 
     def _unknown_column(self, part: exp.Expr, name: str, scope: Scope, table: str | None = None) -> None:
+        hint = ""
         if table is None and self._catalog.dialect == "sqlite" and self._in_double_quotes(part):
-            return  # SQLite takes it for a string, and so it stays: "Ann" means 'Ann'
+            if not self._policy.hide_columns:
+                return  # SQLite takes it for a string, and so it stays: "Ann" means 'Ann'
+            # A hidden column would become a string as well, and its comparison a wrong answer.
+            hint = "; write text in single quotes"
         skip = _HIDDEN_COLUMNS[self._catalog.dialect]
-        hint = near_columns(scope, name, table, skip)
+        hint += near_columns(scope, name, table, skip)
         shown = _shown(part.name if table is None else f"{table}.{part.name}")
         raise NotPermitted(f"column {shown} {_ABSENT}{hint}")
 

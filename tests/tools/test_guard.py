@@ -213,6 +213,14 @@ def test_a_mistyped_identifier_is_no_string_in_sqlite(sql: str) -> None:
         guard(sql, catalog("sqlite"), POLICY)
 
 
+@pytest.mark.parametrize("name", ["email", "nowhere"])
+def test_where_columns_are_hidden_no_unknown_name_is_a_string_in_sqlite(name: str) -> None:
+    sql = f'SELECT name FROM customers WHERE "{name}" > 100'
+    with pytest.raises(NotPermitted, match=f"column {name} .* write text in single quotes"):
+        guard(sql, catalog("sqlite"), POLICY)
+    assert run(sql.replace("email", "Ann"), "sqlite", AccessPolicy(hide_tables=("salaries",)))
+
+
 # Restricted tables.
 
 
