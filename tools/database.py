@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .columns import ColumnIndex
     from .embedding import Embedder
     from .guard import Guarded
+    from .schema_reading import Schema
     from .values import ValueIndex
 
 Part = TypeVar("Part")
@@ -54,7 +55,7 @@ def open_database(
 
     reference: a DuckDB or SQLite file, a CSV, TSV, JSON or Parquet file, a folder of such files, or
         "sample" (the bundled shop).
-    policy: what may be read (default: everything).
+    policy: what may be read (default: everything). Its row filters must run on their tables.
     limits: of every query (default: `Limits()`).
     cache_dir: where catalogs and indexes are kept (default: $SQLBERG_CACHE or the user's cache folder).
     embedder: makes the column search semantic. progress: show progress bars while catalog and indexes are
@@ -92,6 +93,10 @@ class Database:
         self.name = engine.name
         self.dialect = engine.dialect
         self.policy = policy or AccessPolicy()
+        if self.policy.row_filters:
+            from .row_filters import with_written_filters
+
+            self.policy = with_written_filters(self.policy, self.dialect)
         self._policy_digest = self.policy.digest()
         self.limits = limits or Limits()
         self.embedder = embedder
@@ -109,6 +114,8 @@ class Database:
         self._sandbox = Sandbox(engine)
         try:
             self._sandbox.start(self.limits.memory_mb)
+            if self.policy.row_filters:
+                self._read_schema()
         except BaseException:
             self._sandbox.close()
             raise
@@ -200,15 +207,7 @@ class Database:
         return f"<Database {self.name} ({self.dialect})>"
 
     def _build_catalog(self, fingerprint: str) -> Catalog:
-        from .catalog import (
-            CATALOG_LIMITS,
-            SCHEMA_LIMITS,
-            build_catalog,
-            catalog_key,
-            load_catalog,
-            save_catalog,
-        )
-        from .schema_reading import read_schema
+        from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog
 
         path = self.cache_folder / "catalog.json"
         catalog = load_catalog(path, catalog_key(fingerprint, self.policy))
@@ -220,11 +219,26 @@ class Database:
                     dialect=self.dialect,
                     fingerprint=fingerprint,
                     policy=self.policy,
-                    schema=read_schema(lambda sql: self.read(sql, limits=SCHEMA_LIMITS), self.dialect),
+                    schema=self._read_schema(),
                     progress=report,
                 )
             save_catalog(path, catalog)
         return catalog
+
+    def _read_schema(self) -> Schema:
+        """As declared. Raises DatabaseOpenError for a row filter that does not run on its table."""
+        from .catalog import SCHEMA_LIMITS, visible_schema
+        from .schema_reading import read_schema
+
+        def read(sql: str) -> Result:
+            return self.read(sql, limits=SCHEMA_LIMITS)
+
+        schema = read_schema(read, self.dialect)
+        if self.policy.row_filters:
+            from .row_filters import check_filters
+
+            check_filters(read, visible_schema(schema, self.policy).tables, self.policy, self.dialect)
+        return schema
 
     @property
     def _version(self) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 
 from .dialects import faithful_dialect
 from .errors import SqlbergError
@@ -102,7 +102,7 @@ def _replace(use: TableUse, policy: AccessPolicy, dialect: str) -> None:
 
 def _condition(sql: str, table: Table, dialect: str) -> exp.Expr:
     try:
-        return _parsed(sql, dialect).copy()
+        return parsed_condition(sql, dialect).copy()
     except SqlglotError:
         raise SqlbergError(
             f"the row filter of {table.name} is no {dialect} condition; the database's owner must correct it"
@@ -110,9 +110,11 @@ def _condition(sql: str, table: Table, dialect: str) -> exp.Expr:
 
 
 @lru_cache(maxsize=256)
-def _parsed(sql: str, dialect: str) -> exp.Expr:
-    """A row filter's condition. It is the owner's, so all of the dialect's grammar is allowed in it."""
+def parsed_condition(sql: str, dialect: str) -> exp.Expr:
+    """A row filter's condition. It is the owner's, so all of the dialect's grammar is allowed in it. Raises
+    SqlglotError."""
     faithful = faithful_dialect(dialect)
     (condition,) = faithful.parser().parse_into(exp.Condition, faithful.tokenize(sql), sql)
-    assert condition is not None
+    if condition is None:
+        raise ParseError("nothing but comments")
     return condition

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -237,6 +238,45 @@ def test_an_engines_message_does_not_repeat_a_row_filter(tmp_path: Path, sql: st
     ):
         database.execute(sql)
     assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize("make", [make_sqlite, make_duckdb])
+@pytest.mark.parametrize(
+    "condition", ["nmae = 'secret'", "1 = 1) OR (1 = 1", "name = 'secret'; SELECT 1", "-- secret", "name ="]
+)
+def test_a_row_filter_that_is_no_condition_of_its_table_is_told_at_opening(
+    tmp_path: Path, make: Callable[[Path], Path], condition: str
+) -> None:
+    with pytest.raises(DatabaseOpenError, match="pets") as failed:
+        open_database(make(tmp_path / "zoo.db"), policy=AccessPolicy(row_filters={"pets": condition}))
+    assert "secret" not in str(failed.value)
+    assert "nmae" not in str(failed.value)
+
+
+@pytest.mark.parametrize("make", [make_sqlite, make_duckdb])
+def test_comments_in_row_filters_are_no_part_of_them(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    filters = {
+        "pets": "name = 'Rex' -- the dog",
+        "p*": "/* all */ id < 9 OR name = 'Tom' -- (",
+        "other": "x = 1",
+    }
+    with open_database(make(tmp_path / "zoo.db"), policy=AccessPolicy(row_filters=filters)) as database:
+        table = database.catalog.tables[0]
+        assert table.rows == 1
+        assert table.columns[1].statistics.samples == ("Rex",)
+        assert list(database.execute("SELECT name FROM pets").rows) == [("Rex",)]
+        assert [hit.value for hit in database.values.search("rex")] == ["Rex"]
+
+
+def test_a_table_that_cannot_be_read_at_all_does_not_speak_against_its_row_filter(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "zoo.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE gone (id INTEGER)")
+        connection.execute("CREATE VIEW broken AS SELECT id FROM gone")
+        connection.execute("DROP TABLE gone")
+    policy = AccessPolicy(row_filters={"*": "id > 0"})
+    with open_database(path, policy=policy) as database:
+        assert tables(database) == ["pets"]
 
 
 def test_the_catalog_is_kept_on_disk_apart_for_each_policy(tmp_path: Path, cache: Path) -> None:
