@@ -165,6 +165,8 @@ def _comparison(value: exp.Expr) -> tuple[exp.Expr | None, exp.Expr]:
     node = value.parent
     while node is not None and not isinstance(node, exp.Query):
         if type(node) in _COMPARISONS:
+            if isinstance(node, (exp.In, exp.Between)) and side is node.this:
+                return None, side  # `2014 BETWEEN first AND last`: no one value stands opposite
             return (None if side.find(exp.Column, exp.AggFunc, exp.Query) else node), side
         if isinstance(node, (exp.Predicate, exp.Connector, exp.Case, exp.If)):
             break

@@ -75,6 +75,14 @@ def test_a_literal_compared_with_an_aggregate_stands_in_no_column(shop: Database
     assert literals(sql, shop) == [LiteralEvidence("1", ">", "COUNT(*)", None, None)]
 
 
+@pytest.mark.parametrize(
+    "condition", ["5 BETWEEN id AND total", "5 IN (id, total)", "5 NOT IN (SELECT id FROM items)"]
+)
+def test_a_literal_beside_several_values_is_not_compared(shop: Database, condition: str):
+    evidence = evidence_of(f"SELECT id FROM orders WHERE {condition}", shop)
+    assert evidence.literals == (LiteralEvidence("5"),)
+
+
 def test_a_literal_given_to_a_function_is_not_compared(shop: Database):
     evidence = evidence_of("SELECT ROUND(total, 2) FROM orders LIMIT 3", shop)
     assert set(evidence.literals) == {LiteralEvidence("2"), LiteralEvidence("3", "LIMIT")}
