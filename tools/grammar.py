@@ -81,11 +81,11 @@ _INSTEAD = {
 }
 
 
-def check_nodes(tree: exp.Expr, dialect: str, *, restricted: bool = False) -> None:
+def check_nodes(tree: exp.Expr, dialect: str, *, types_tell: bool = True) -> None:
     """Raise QueryRefused unless all nodes, functions and texts of `tree` are known.
 
-    Quotes, in place, every identifier that is not a plain word. restricted: a policy hides something, so what
-    a type tells of rows counts.
+    Quotes, in place, every identifier that is not a plain word. types_tell: functions may list the values of
+    an enumeration.
     """
     for node in tree.walk():
         kind = type(node)
@@ -98,7 +98,7 @@ def check_nodes(tree: exp.Expr, dialect: str, *, restricted: bool = False) -> No
             if not node.args.get("quoted") and not _PLAIN.fullmatch(node.name):
                 node.set("quoted", True)
         elif kind is exp.Anonymous:
-            _check_function(node, dialect, restricted)
+            _check_function(node, dialect, types_tell)
         elif kind is exp.Literal:
             if not node.is_string and not _NUMBER.fullmatch(node.name):
                 raise QueryRefused(
@@ -110,11 +110,11 @@ def check_nodes(tree: exp.Expr, dialect: str, *, restricted: bool = False) -> No
                 _check_type(node)
 
 
-def _check_function(node: exp.Expr, dialect: str, restricted: bool) -> None:
+def _check_function(node: exp.Expr, dialect: str, types_tell: bool) -> None:
     name = node.name
     if dialect == "duckdb" and name.lower() in _WITH_STRUCTURE:
         _check_structure(node)
-    if dialect == "duckdb" and restricted and name.lower() in _LISTS_VALUES:
+    if dialect == "duckdb" and not types_tell and name.lower() in _LISTS_VALUES:
         raise QueryRefused(f"function {name} is not available where an access policy holds; leave it out")
     in_from = isinstance(node.parent, (exp.Table, exp.Lateral)) and node.arg_key == "this"
     allowed = (TABLE_FUNCTIONS if in_from else SCALAR_FUNCTIONS)[dialect]

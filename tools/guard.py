@@ -79,7 +79,8 @@ def guard(sql: str, catalog: Catalog, policy: AccessPolicy = AccessPolicy()) -> 
         raise QueryRefused(f"queries in the dialect {catalog.dialect!r} cannot be checked yet") from None
     try:
         tree = _parse(sql, dialect)
-        check_nodes(tree, catalog.dialect, restricted=policy != AccessPolicy())
+        restricted = policy != AccessPolicy() and catalog.has_enumerations
+        check_nodes(tree, catalog.dialect, types_tell=not restricted)
         resolver = Resolver(catalog, policy, sql)
         resolver.resolve(tree)
         restrict(resolver.uses, policy, catalog.dialect)

@@ -102,6 +102,11 @@ class Catalog:
         """Tables by lower-cased name."""
         return {table.name.lower(): table for table in self.tables}
 
+    @cached_property
+    def has_enumerations(self) -> bool:
+        """Whether the type of some column is a list of values, or holds one."""
+        return any("ENUM" in column.type for column in self.columns())
+
     def table(self, name: str) -> Table | None:
         """The table of that name, in any case."""
         return self.by_name.get(name.lower())

@@ -363,9 +363,11 @@ def test_a_structure_of_json_names_no_type_of_the_database(call: str) -> None:
 )
 def test_under_a_policy_nothing_lists_the_values_of_a_type(function: str) -> None:
     sql = f"SELECT {function}(name) FROM customers"
+    moody = Catalog("x", "duckdb", (Table("customers", (Column("customers", "name", "ENUM[]"),)),))
     with pytest.raises(QueryRefused, match="access policy"):
-        guard(sql, catalog("duckdb"), POLICY)
-    assert guard(sql, catalog("duckdb"), AccessPolicy()).sql == sql
+        guard(sql, moody, POLICY)
+    assert guard(sql, moody, AccessPolicy()).sql == sql
+    assert guard(sql, catalog("duckdb"), AccessPolicy(hide_tables=("salaries",))).sql == sql
 
 
 def test_sqlites_typeof_tells_no_values_and_stays() -> None:
