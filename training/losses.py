@@ -174,7 +174,9 @@ def ssapo_published(scores: Scores, options: Options) -> Tensor:
     """The same as its authors' code has it, in the sigmoid space: mass * -log max(sigmoid(beta h) - shift,
     1e-6).
 
-    The gaps are sigmoids there. An atom that is moved below 0 has no gradient; kept for comparison.
+    The gaps are sigmoids there. An atom that is moved below 0 has no gradient; kept for comparison. Theirs
+    beside it, and not ours: a box that lets no gap move by more than epsilon, and margins against the policy
+    that a round begins with, while gaps are measured against pi_SFT.
     """
     import torch
 

@@ -47,6 +47,10 @@ class Question(BaseModel):
             raise ValueError("db_id must be a plain name, without slashes")
         return value
 
+    def gold(self, dialect: str) -> str | None:
+        """The gold SQL in a dialect; None where there is none."""
+        return (self.sql_duckdb if dialect == "duckdb" else None) or self.sql
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -68,7 +72,7 @@ class Dataset:
     def gold(self, question: Question) -> str | None:
         """The gold SQL in the dialect of the question's database file."""
         duckdb = self.paths[question.db_id].suffix in _ENDINGS["duckdb"]
-        return question.sql_duckdb if duckdb and question.sql_duckdb else question.sql
+        return question.gold("duckdb" if duckdb else "sqlite")
 
 
 def load_dataset(

@@ -47,12 +47,13 @@ def truths(
     concurrency: int = 2,
 ) -> list[Truth]:
     """The truth of every preference whose question has gold, in `folder`. Raises `SqlbergError`."""
-    gold = {question.id: question.sql for question in questions if question.sql}
+    gold = {question.id: question for question in questions if question.sql}
     sql = {response.id: response.sql for row in sampled for response in row.responses}
 
     def work(row: Annotated, database: Callable[[], Database], stop: threading.Event) -> Truth:
-        expected = _rows(database(), gold[row.id], stop)
-        ordered = database().check(gold[row.id]).ordered if expected else False
+        wanted = gold[row.id].gold(database().dialect) or ""
+        expected = _rows(database(), wanted, stop)
+        ordered = database().check(wanted).ordered if expected else False
 
         def right(response: str) -> bool:
             found = _rows(database(), sql[response], stop) if sql[response] else None
