@@ -80,7 +80,7 @@ def annotate(
     )
     from ..training.rounds.candidates import CANDIDATES, Sampled
     from ..training.rounds.rewards import scored_by
-    from ..training.rounds.sources import Opener, one_database
+    from ..training.rounds.sources import Opener, identity, one_database
     from ..training.rows import read_rows
 
     if annotator == "implicit" and (model is None or in_process(model)[2] is None):
@@ -92,7 +92,8 @@ def annotate(
         raise SqlbergError(f"{file} holds no candidates: make some with `sqlberg candidates`")
     cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     folder = output or file.parent / annotator
-    open_database = Opener(database, read_policy(policy), embedder)
+    allowed = read_policy(policy)
+    open_database = Opener(database, allowed, embedder)
     seeds = read_preference_file(seed_preferences, one_database(database))
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)
@@ -109,6 +110,7 @@ def annotate(
             folder,
             open_database=open_database,
             settings={
+                **identity(database, allowed),
                 "annotator": annotator,
                 "seed preferences": fingerprint_of(seeds) if weights else "",
                 "model": model,

@@ -169,6 +169,7 @@ def improve(
             held_out=source.held_out,
             judge=judge_of(judge),
             progress=shown(bar),
+            about=source.about,
         )
         version = None
         if on_server and put_in_service and improved.adapter:

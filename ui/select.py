@@ -71,6 +71,7 @@ def select(
             reader=lambda: reader_of(model),
             open_database=source.open_database,
             seed=seed,
+            about=source.about,
             advance=lambda done: bar.advance(task, done),
         )
     rows = [one.model_dump(exclude={"sql", "sql_duckdb", "difficulty", "split"}) for one in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from sqlberg.agents.annotation.annotators import NAMES
+from sqlberg.errors import SqlbergError
 from sqlberg.models.in_use import adapter_in_use, put_to_use
 from sqlberg.training.active.selectors import SELECTORS
 from sqlberg.training.losses import OBJECTIVES
+from sqlberg.training.rounds.sources import source_of
 from sqlberg.ui.cli import app
 from sqlberg.ui.learning_options import AnnotatorName, MethodName, SelectorName
 from typer.testing import CliRunner, Result
@@ -142,6 +145,24 @@ def test_answers_to_other_questions_are_not_taken_for_those_asked(shop: Path, tm
     (folder / "candidates.jsonl").write_text(changed)
     told = sqlberg(*annotating)
     assert (told.exit_code, "holds another question" in " ".join(told.stderr.split())) == (1, True)
+
+
+def test_a_run_folder_belongs_to_its_database_and_policy(shop: Path, asked: Path, tmp_path: Path):
+    other, policy = tmp_path / shop.name, tmp_path / "policy.toml"
+    shutil.copy(shop, other)
+    policy.write_text('hide_columns = ["customer.country"]')
+    asking = ("-q", asked, "-o", tmp_path / "run", "--embedder", "none")
+    done("candidates", shop, *asking)
+    for changed, name in (((other,), "database is"), ((shop, "--policy", policy), "policy is")):
+        told = sqlberg("candidates", *changed, *asking)
+        assert (told.exit_code, name in told.stderr) == (1, True), told.stderr
+    annotating = ("--annotator", "execution", "-o", tmp_path / "said", "--embedder", "none")
+    done("annotate", shop, tmp_path / "run", *annotating)
+    told = sqlberg("annotate", other, tmp_path / "run", *annotating)
+    assert (told.exit_code, "database is" in told.stderr) == (1, True)
+    source_of(str(shop), tmp_path / "made", made_up=5, embedder="none")
+    with pytest.raises(SqlbergError, match="made up is 6, was 5"):
+        source_of(str(shop), tmp_path / "made", made_up=6, embedder="none")
 
 
 def test_annotations_by_the_reward_need_an_adapter(shop: Path, sampled: Path, trained: Path, tmp_path: Path):

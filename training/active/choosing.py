@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,12 +56,13 @@ def choose(
     reader: Callable[[], Reader],
     open_database: Callable[[str], Database],
     seed: int = 0,
+    about: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda done: None,
 ) -> list[Question]:
     """`count` of the questions (all, where there are fewer), the most wanted first.
 
     selector: one of `SELECTORS`. reader: makes the model's reader, where one is needed. folder: where views
-    are kept. Raises `SqlbergError`.
+    are kept; about: what else they go by, such as the database's policy. Raises `SqlbergError`.
     """
     if selector not in SELECTORS:
         raise SqlbergError(f"there is no selector {selector!r}: choose one of {', '.join(SELECTORS)}")
@@ -73,7 +74,14 @@ def choose(
         advance(len(questions))
     else:
         vectors = view_all(
-            questions, chosen.view, folder, reader(), open_database=open_database, seed=seed, advance=advance
+            questions,
+            chosen.view,
+            folder,
+            reader(),
+            open_database=open_database,
+            seed=seed,
+            about=about,
+            advance=advance,
         )
     return [questions[number] for number in chosen.take(vectors, count, seed)]
 
@@ -86,6 +94,7 @@ def view_all(
     *,
     open_database: Callable[[str], Database],
     seed: int = 0,
+    about: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
     """The view of every question: [questions, width]. Several batches are read at a time, each on a core."""
@@ -99,7 +108,7 @@ def view_all(
         found = {_key(one): tuple(map(float, row)) for one, row in zip(batch.questions, vectors, strict=True)}
         return Viewed(id=batch.id, vectors=found)
 
-    settings = {"model": reader.name, "view": view, "seed": seed}
+    settings = {"model": reader.name, "view": view, "seed": seed, **(about or {})}
     place = folder / f"{view}-{fingerprint(settings)}"  # models take turns, as adapters come into use
     with Journal(place, settings, Viewed, VIEWS_FILE) as journal:
         known = _vectors(journal)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,12 +64,14 @@ def improve(
     judge: Any = None,
     tools: Sequence[dict[str, Any]] = (),
     progress: Progress | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Improved:
     """Improve a learner by its own answers to questions nobody labelled.
 
     seeds: preferences of people. held_out: questions with gold, asked before and after each round; without
-    them no adapter is put to use by itself. What is in use lies in the folder (`models/in_use.py`). Raises
-    `SqlbergError`, also where the folder was begun with other questions, preferences or settings.
+    them no adapter is put to use by itself. about: what else the run goes by (`sources.identity`). What is in
+    use lies in the folder (`models/in_use.py`). Raises `SqlbergError`, also where the folder was begun with
+    other questions, preferences or settings.
     """
     if not seeds and plan.annotator == "implicit":
         raise SqlbergError(
@@ -79,16 +81,17 @@ def improve(
     check(plan.method, plan.reference, learning)  # before the hours of the rounds before it
     if plan.copies and not learner.varies:
         raise SqlbergError(f"{learner.name} knows no copies of a pair in other words: leave --copies out")
-    about = {
+    begun = {
+        **(about or {}),
         "learner": learner.name,
         "questions": fingerprint({"asked": [one.model_dump() for one in questions]}),
         "seed preferences": fingerprint_of(seeds),
         "held out": held_out.digest if held_out else "",
-        "plan": {name: value for name, value in asdict(plan).items() if name != "concurrency"},
+        **_told_apart(asdict(plan)),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        agree(folder / "run.json", about)
+        agree(folder / "run.json", begun)
         progress = progress or Progress()
         rounds = _Rounds(learner, folder, plan, open_database, held_out, judge, tools, progress, learning)
         return rounds.run(questions, seeds)
@@ -294,6 +297,19 @@ class _Rounds:
         )
         if find_spec("matplotlib"):  # a machine that only trains may do without pictures
             write_report(self.folder)
+
+
+def _told_apart(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan, so that what differs from another can be told by its name; how much is done at once is no
+    matter.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in plan.items():
+        if isinstance(value, dict):
+            flat |= {f"{name} {part}": one for part, one in _told_apart(value).items()}
+        elif name != "concurrency":
+            flat[name] = value
+    return flat
 
 
 def _parts(questions: Sequence[Question], rounds: int, seed: int) -> list[list[Question]]:

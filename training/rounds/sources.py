@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from ..evaluation.dataset import (
     load_dataset,
     read_questions,
 )
+from ..journal import agree
 from ..rows import BadLine, write_rows
 
 if TYPE_CHECKING:
@@ -30,13 +31,23 @@ HELD_OUT_SHARE = 0.15
 @dataclass(frozen=True)
 class Source:
     """questions: to answer, gold or not; held_out: with gold, to measure by. set_aside: lines of the files
-    that hold no question, with the file's name.
+    that hold no question, with the file's name. about: what a run folder is begun with (`identity`).
     """
 
     questions: tuple[Question, ...]
     held_out: Dataset | None
     open_database: Callable[[str], Database]
     set_aside: tuple[tuple[str, BadLine], ...] = ()
+    about: dict[str, str] = field(default_factory=dict)
+
+
+def identity(place: str, policy: AccessPolicy | None) -> dict[str, str]:
+    """Which database, or folder of many, is read by which policy: answers of one are none of another."""
+    path = Path(place)
+    return {
+        "database": str(path.resolve()) if path.exists() else place,
+        "policy": policy.digest() if policy else "",
+    }
 
 
 def source_of(
@@ -77,16 +88,23 @@ def source_of(
     if questions is not None:
         asked = read(questions, gold=False)
     elif many:
-        found = load_dataset(place, split="train")
+        try:
+            found = load_dataset(place, split="train")
+        except SqlbergError as error:
+            raise SqlbergError(f"{error}: give those to ask with --questions") from None
         asked = found.questions
         aside.extend((QUESTIONS, bad) for bad in found.bad_lines)
     else:
+        begun = {**identity(place, policy), "made up": made_up, "seed": seed}
+        folder.mkdir(parents=True, exist_ok=True)
+        agree(folder / "made_up.settings.json", begun)
         asked, measured = _made_up(opened, name, folder, made_up, seed)
     if held_out is not None:
         measured = read(held_out, gold=True)
     elif many:
         measured = _split(place, "dev")
-    return Source(asked, dataset_of(measured, path) if measured else None, opened, tuple(aside))
+    held = dataset_of(measured, path) if measured else None
+    return Source(asked, held, opened, tuple(aside), identity(place, policy))
 
 
 def one_database(place: str) -> str | None:

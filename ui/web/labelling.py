@@ -79,6 +79,7 @@ class Labelling:
                 self.folder / name,
                 reader=lambda: reader_of(_local(self.room.model_name)),
                 open_database=lambda _: _Kept(database),  # pyright: ignore[reportArgumentType]
+                about={"policy": database.policy.digest()},
             )
 
     def task(self, question: Question, person: str) -> Task:
