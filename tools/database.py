@@ -206,6 +206,14 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self.name} ({self.dialect})>"
 
+    def idle_patterns(self) -> list[str]:
+        """Those of the policy that name nothing here (`AccessPolicy.idle_patterns`)."""
+        if self.policy == AccessPolicy():
+            return []
+        schema = self._read_schema()
+        tables = {table.name: [column.name for column in table.columns] for table in schema.tables}
+        return self.policy.idle_patterns(tables | {other.name: other.columns for other in schema.beyond})
+
     def _build_catalog(self, fingerprint: str) -> Catalog:
         from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -91,6 +91,16 @@ class AccessPolicy(BaseModel):
     def restricts(self, table: str) -> bool:
         """Whether a visible table shows less than all its columns and rows."""
         return self.may_hide_columns_of(table) or self.row_filter(table) is not None
+
+    def idle_patterns(self, tables: Mapping[str, Iterable[str]]) -> list[str]:
+        """The patterns that name nothing among these tables, each with its columns: perhaps misspelt, and
+        then they keep nothing from anybody.
+        """
+        columns = [f"{table}.{column}" for table, names in tables.items() for column in names]
+        of_tables = (*(self.allow_tables or ()), *self.hide_tables, *self.row_filters)
+        named = [(pattern, tables) for pattern in of_tables]
+        named += [(pattern, columns) for pattern in self.hide_columns]
+        return [pattern for pattern, names in named if not any(_matches(name, (pattern,)) for name in names)]
 
     def digest(self) -> str:
         """A short text that is the same for equal policies and differs for different ones."""

@@ -24,6 +24,7 @@ from .options import (
     PolicyOption,
     finite,
     read_policy,
+    tell_idle_patterns,
 )
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _agent(
     with open_database(
         database, policy=access, limits=limits, embedder=embedder, progress=sys.stderr.isatty()
     ) as opened:
+        tell_idle_patterns(opened)
         _ = opened.catalog  # built now, so that its progress bar stands alone
         agent = SqlAgent(
             opened,

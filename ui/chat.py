@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import err, plain_text, print_json
-from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, PolicyOption, finite, read_policy
+from .options import (
+    BaseUrlOption,
+    EmbedderOption,
+    JsonOption,
+    ModelOption,
+    PolicyOption,
+    finite,
+    read_policy,
+    tell_idle_patterns,
+)
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -105,7 +114,9 @@ def chat(
         options={"candidates": candidates},
     )
     try:
-        room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
+        first = room.agent(room.names[0])  # opened now, so that the first question does not wait, nor fail
+        if len(room.names) == 1:  # of several, each may have names of its own
+            tell_idle_patterns(first.database)
         _, address = launch(
             room,
             runs=runs,

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import SqlbergError
 from .console import data_table, out, plain_text, print_json, visible
-from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
+from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy, tell_idle_patterns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,7 @@ def inspect(
     from ..tools.database import open_database
 
     with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
+        tell_idle_patterns(opened)
         catalog = opened.catalog
     chosen = [_find(catalog, name) for name in table or ()]
     if as_json:

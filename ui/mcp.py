@@ -18,6 +18,7 @@ from .options import (
     PolicyOption,
     finite,
     read_policy,
+    tell_idle_patterns,
 )
 
 KEY = "SQLBERG_MCP_KEY"
@@ -71,6 +72,7 @@ def mcp(
 
     limits = Limits(seconds=query_timeout, rows=limit_rows)
     with open_database(database, policy=read_policy(policy), limits=limits, embedder=embedder) as opened:
+        tell_idle_patterns(opened)
         _ = opened.catalog  # built now, so that the first call does not wait for it
         chat_model = load_chat_model(model, base_url=base_url)
         with SqlAgent(opened, chat_model, candidates=candidates) as agent:

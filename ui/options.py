@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ..errors import SqlbergError
+from .console import err, plain_text
 
 if TYPE_CHECKING:
+    from ..tools.database import Database
     from ..tools.policy import AccessPolicy
 
 Number = TypeVar("Number", float, float | None)
@@ -62,6 +64,12 @@ def finite(value: Number) -> Number:
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter("must be a finite number")
     return value
+
+
+def tell_idle_patterns(database: Database) -> None:
+    """Warn of what in the access policy names nothing in the database: a slip of the pen hides nothing."""
+    for pattern in database.idle_patterns():
+        err().print(plain_text(f"the policy's {pattern!r} names nothing in {database.name}: is it misspelt?"))
 
 
 def read_policy(path: Path | None) -> AccessPolicy | None:

@@ -58,6 +58,17 @@ def sqlberg(*arguments: object, input: str | None = None) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
 
 
+def test_a_policy_that_names_nothing_is_told(shop: Path, tmp_path: Path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'hide_tables = ["order"]\nhide_columns = ["*.country", "customers.name"]\n'
+        '[row_filters]\nordrs = "price > 1"\ncustomer = "country = \'Chile\'"\n'
+    )
+    told = sqlberg("inspect", shop, "--policy", policy).stderr
+    assert told.count("names nothing in") == 3, told
+    assert all(repr(name) in told for name in ("order", "customers.name", "ordrs"))
+
+
 def test_an_answer_shows_words_rows_and_sql(pets: Path, scripted: Scripted) -> None:
     scripted(sql(NAMES), words("There are three pets."))
     done = sqlberg("ask", pets, "Which pets are there?")
