@@ -57,13 +57,31 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
 def _combinations(
     shape: QueryShape, catalog: Catalog, repetition: Callable[[str], Repetition | None]
 ) -> Iterator[str]:
-    """COUNT(*) over two independent one-to-many joins counts combinations, not the rows of any table."""
-    if any(not _may_repeat(shape, catalog, alias) for alias in shape.sources):
+    """COUNT(*) over two independent one-to-many joins counts combinations, not the rows of any table; and
+    over one, the rows of the many: told where nothing of the one is used, which then was perhaps meant.
+    """
+    counted = [alias for alias in shape.sources if not _may_repeat(shape, catalog, alias)]
+    if counted:
+        for alias in _bystanders(shape):
+            if alias not in counted and (found := repetition(alias)) is not None:
+                yield (
+                    f"COUNT(*) counts {found[0]} rows of {' and '.join(map(shape.label, counted))};"
+                    f" they belong to {found[1]} rows of {shape.label(alias)}, of which nothing else is used."
+                )
         return
     counts = {alias: repetition(alias) for alias in shape.sources}
     if all(counts.values()):
         rows = max(found[0] for found in counts.values() if found)
         yield f"COUNT(*) counts {rows} combinations: every joined table ({shape.listed()}) has rows repeated."
+
+
+def _bystanders(shape: QueryShape) -> list[str]:
+    """The sources at an end of the joins of which nothing is used but the key of their one join."""
+    select = shape.select.args
+    parts = (select.get(name) for name in ("where", "group", "having", "qualify", "order"))
+    used = {alias for part in (*select["expressions"], *parts) if part for alias in shape.aliases_in(part)}
+    joined = [alias for edge in shape.edges for alias in (edge.left, edge.right)]
+    return [alias for alias in shape.sources if joined.count(alias) == 1 and not {alias, ""} & used]
 
 
 def _repetition(shape: QueryShape, probe: Probe, alias: str) -> Repetition | None:

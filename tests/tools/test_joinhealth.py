@@ -101,6 +101,15 @@ def test_counting_combinations_of_two_lists_is_told(shop: Database):
     )
 
 
+def test_counting_the_many_where_nothing_of_the_one_is_used_is_told(shop: Database):
+    joined = "FROM orders o JOIN items i ON i.order_id = o.id"
+    assert health_of(f"SELECT COUNT(*) {joined} WHERE i.qty > 0", shop).notes == (
+        "COUNT(*) counts 4 rows of items; they belong to 3 rows of orders, of which nothing else is used.",
+    )
+    assert health_of(f"SELECT COUNT(*) {joined} WHERE o.total > 0", shop).notes == ()
+    assert health_of(f"SELECT COUNT(DISTINCT o.id) {joined}", shop).notes == ()
+
+
 def test_the_other_of_two_foreign_keys_is_named(shop: Database):
     sql = "SELECT a.city, COUNT(*) FROM orders o JOIN addresses a ON o.ship_to = a.id GROUP BY a.city"
     assert health_of(sql, shop).notes == (
