@@ -129,6 +129,53 @@ def test_only_the_parquet_files_of_a_database_can_be_read_under_its_lock(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            "id,name,amount\n" + "1,a,2\n" * 2000 + "1,a,b,2\n1,a,2\n",
+            "line 2002 has 4 columns where most have 3",
+        ),
+        ("id,amount\n1,10\n2,20\n3\n4,40\n", "line 4 has 1 column where most have 2"),
+        ("1;a\n2;b;c\n3;d\n", "line 2 has 3 columns where most have 2"),
+        ("id,name,note\n1,a\n2,b\n", "line 1 has 3 columns where most have 2"),
+        ("Report of 2024\n\nid,name\n1,a\n2,b,c\n3,d\n", "line 1 has 1 column where most have 2"),
+        ('id,name\n1,"a, b"\n2,"c\nd"\n3,e,f\n', "line 5 has 3 columns where most have 2"),
+        ("id,name\n" + "1,a\n" * 50 + "1,a,b\n", "line 52 has 3 columns where most have 2"),
+    ],
+)
+def test_an_odd_line_of_a_csv_is_named_instead_of_misreading_the_others(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(DatabaseOpenError, match=rf"a\.csv: {told}; mend it"):
+        open_database(tmp_path / "a.csv")
+
+
+def test_an_odd_line_in_one_of_many_files_of_a_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lake" / "visits").mkdir(parents=True)
+    (tmp_path / "lake" / "visits" / "a.csv").write_text("id,name\n1,Rex\n")
+    (tmp_path / "lake" / "visits" / "b.csv").write_text("id,name\n1,Rex\n2,Tom,3\n")
+    with pytest.raises(DatabaseOpenError, match=r"b\.csv: line 3 has 3 columns"):
+        open_database(tmp_path / "lake")
+
+
+def test_a_title_above_the_header_of_a_csv_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Report of 2024\n\nid,name\n1,Rex\n2,Tom\n")
+    with open_database(tmp_path / "a.csv") as database:
+        assert list(database.read("SELECT id, name FROM a").rows) == [(1, "Rex"), (2, "Tom")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['"name, first"\nann\nbob\n', "Comments, questions\nhello\nwhat, so, ever\nbye\n", "town\nUlm\n"],
+)
+def test_a_csv_of_one_column_may_hold_commas(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with open_database(tmp_path / "a.csv") as database:
+        assert len(database.catalog.tables[0].columns) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "content", "told"),
     [
         ("missing.db", None, "there is no file"),

@@ -10,11 +10,14 @@ input. It is done again when a file's size or modification time changes.
 
 In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned
 data set) is one table. Not covered: files that need options (odd delimiters and encodings are sniffed,
-nothing more).
+nothing more). A CSV of which a few lines have too many or too few columns is refused with the line named:
+the engine would take all for one column of text, or skip the lines before.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import json
 import os
@@ -22,8 +25,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +48,7 @@ FORMATS = {
 
 _BUILD_SECONDS = 1800
 _BUILD_MEMORY_MB = 2048
-_VERSION = "1"  # of the cached databases: raised when they come out different
+_VERSION = "2"  # of the cached databases: raised when they come out different
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,10 @@ def main() -> None:
         for name, kind, paths in order["tables"]:
             try:
                 _add_table(database, name, kind, paths)
+                odd = _odd_line(database, paths) if kind == "csv" else None
+                if odd:
+                    print(odd)
+                    sys.exit(1)
             except duckdb.Error as error:
                 told = one_line(str(error))
                 if "sniffing" in told:  # followed by all that was tried
@@ -190,6 +199,48 @@ def _add_table(database: Any, name: str, kind: str, paths: list[str]) -> None:
         )
     except duckdb.ConversionException:
         database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=-1)")
+
+
+def _odd_line(database: Any, paths: list[str]) -> str | None:
+    """The line that made the engine misread a CSV: as one column of text, or only from that line on, with all
+    lines before it skipped. None where it read what most lines are.
+    """
+    sniffed = "SELECT len(Columns), Delimiter, Quote, Escape, SkipRows FROM sniff_csv(?, sample_size=200000)"
+    for path in paths:
+        columns, delimiter, quote, escape, skipped = database.execute(sniffed, [path]).fetchone()
+        if columns > 1 and not skipped:
+            continue
+        options = {
+            "quotechar": quote if len(quote) == 1 else '"',
+            "escapechar": "\\" if escape == "\\" else None,
+        }
+        for tried in delimiter if columns > 1 else ",;\t|":
+            told = _odd_width(path, columns, {"delimiter": tried, **options})
+            if told:
+                return f"{os.path.basename(path)}: {told}"
+    return None
+
+
+def _odd_width(path: str, columns: int, options: dict[str, Any]) -> str | None:
+    """Where most of the first thousand lines have another number of columns than was read (a title above the
+    header leaves it the same): the first line that has not.
+    """
+    csv.field_size_limit(1 << 30)
+    opened = gzip.open if path.lower().endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
+        reader = csv.reader(file, **options)
+        widths = ((len(row), reader.line_num) for row in reader if row)
+        first = list(islice(widths, 1000))
+        (width, lines), *_ = Counter(found for found, _ in first).most_common(1) or [(1, 0)]
+        if width in (1, columns) or 2 * lines <= len(first):
+            return None
+        for found, line in chain(first, widths):
+            if found != width:
+                return (
+                    f"line {line} has {found} column{'' if found == 1 else 's'} where most have {width}; "
+                    "mend it, and put values that hold the delimiter in double quotes"
+                )
+    return None
 
 
 if __name__ == "__main__":
