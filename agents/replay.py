@@ -3,7 +3,8 @@
 The file is JSON: question, SQL, parameters (limits, model, policy digest), schema of the tables read and its
 fingerprint, a digest of the result, and the evidence for each literal and join. It holds no rows. Replaying
 asks no model: it compares the schema, runs the SQL through the same guard and sandbox, compares the result
-and looks the evidence up again. Covered: what changed, in words. Not covered: why.
+and looks the evidence up again. Covered: what changed, in words. Not covered: why; and what of a result was
+beyond the limits, which was never kept: the check says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import SqlbergError
-from ..tools.limits import Limits, Result
+from ..tools.limits import Cut, Limits, Result
 from .answer import Answer, plain
 from .grounds import Grounds, grounds_of, schema_of
 from .results import result_digest
@@ -181,7 +182,9 @@ def _schema(saved: SavedAnswer, database: Database) -> Check:
         )
     today = schema_of(database.catalog, list(saved.tables))
     changes = list(_schema_changes(saved.tables, today))
-    return Check("schema", not changes, "; ".join(changes) or "the tables it reads have not changed")
+    return Check(
+        "schema", not changes, "; ".join(changes) or "the tables it reads have the same columns and types"
+    )
 
 
 def _schema_changes(
@@ -205,12 +208,24 @@ def _result(saved: SavedAnswer, result: Result) -> Check:
     if list(result.columns) != saved.columns:
         was, now = ", ".join(saved.columns), ", ".join(result.columns)
         return Check("result", False, f"the result's columns were {was}, are {now}")
-    digest = result_digest(result.columns, result.rows, ordered=saved.ordered)
-    if digest == saved.result_digest:
-        return Check("result", True, f"the same result, {len(result.rows)} rows")
-    if len(result.rows) != saved.row_count:
-        return Check("result", False, f"the result had {saved.row_count} rows, has {len(result.rows)}")
-    return Check("result", False, f"the result still has {saved.row_count} rows, but not the same values")
+    cuts = [str(cut) for cut in result.cuts]
+    was, now = _count(saved.row_count, saved.cuts), _count(len(result.rows), cuts)
+    if was != now:
+        return Check("result", False, f"the result had {was} rows, has {now}")
+    if result_digest(result.columns, result.rows, ordered=saved.ordered) != saved.result_digest:
+        return Check("result", False, f"the result still has {was} rows, but not the same values")
+    if cuts != saved.cuts:
+        then, today = ("; ".join(told) or "whole" for told in (saved.cuts, cuts))
+        return Check("result", False, f"the result is cut otherwise: {then}; now {today}")
+    if cuts:
+        told = f"the same as far as it was kept, {saved.row_count} rows; whether the rest has changed"
+        return Check("result", True, f"{told} cannot be told: {'; '.join(cuts)}")
+    return Check("result", True, f"the same result, {len(result.rows)} rows")
+
+
+def _count(rows: int, cuts: list[str]) -> str:
+    """How many rows a result has, as far as its cuts let us know."""
+    return f"more than {rows}" if str(Cut("rows", rows)) in cuts else str(rows)
 
 
 def _evidence(saved: SavedAnswer, grounds: Grounds) -> Iterator[Check]:

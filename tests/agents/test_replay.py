@@ -12,6 +12,7 @@ from sqlberg.agents.replay import load, replay
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
 from sqlberg.tools.database import open_database
+from sqlberg.tools.limits import Limits
 from sqlberg.tools.policy import AccessPolicy
 
 from .conftest import write_sqlite
@@ -71,6 +72,35 @@ def test_more_rows_are_a_changed_result(saved: Path, database_path: Path) -> Non
 def test_other_values_in_as_many_rows_are_a_changed_result(saved: Path, database_path: Path) -> None:
     found = changes(saved, database_path, "INSERT INTO concert VALUES (6, 'x', 2016, 3)")
     assert found["result"] == "the result still has 2 rows, but not the same values"
+
+
+@pytest.fixture
+def saved_cut(database_path: Path, tmp_path: Path) -> Path:
+    """Two of the four singers."""
+    model = ScriptedModel(script=[sql("SELECT name FROM singer ORDER BY id"), words("Two.")])
+    with SqlAgent(database_path, model, limits=Limits(rows=2)) as agent:
+        return agent.ask("Who sings?").save(tmp_path / "cut.json")
+
+
+def test_of_a_cut_result_only_what_was_kept_holds(saved_cut: Path, database_path: Path) -> None:
+    assert changes(saved_cut, database_path, "DELETE FROM singer WHERE id = 4") == {}
+    with open_database(database_path) as database:
+        told = {check.name: check.detail for check in replay(saved_cut, database).checks}
+    assert told["result"] == (
+        "the same as far as it was kept, 2 rows; whether the rest has changed cannot be told: "
+        "only the first 2 of more rows were read"
+    )
+    assert told["schema"] == "the tables it reads have the same columns and types"
+
+
+def test_a_cut_result_that_is_whole_now_is_changed(saved_cut: Path, database_path: Path) -> None:
+    found = changes(saved_cut, database_path, "DELETE FROM singer WHERE id > 2")
+    assert found["result"] == "the result had more than 2 rows, has 2"
+
+
+def test_a_whole_result_that_is_cut_now_is_changed(saved_cut: Path, database_path: Path) -> None:
+    saved_cut.write_text(json.dumps({**json.loads(saved_cut.read_text()), "cuts": []}))
+    assert changes(saved_cut, database_path, "")["result"] == "the result had 2 rows, has more than 2"
 
 
 def test_a_literal_that_vanished_is_reported(saved: Path, database_path: Path) -> None:
