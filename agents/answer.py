@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from ..tools.errors import SqlbergError
-from ..tools.limits import Cut
+from ..tools.limits import Cut, counted
 from .markdown import code, escape, table
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Answer:
         if self.columns:
             parts.append(table(self.columns, self.rows[:rows]))
         if len(self.rows) > rows:
-            parts.append(f"*first {rows} of {len(self.rows)} rows*")
+            parts.append(f"*first {rows} of {counted(len(self.rows), self.cuts)} rows*")
         if self.sql:
             parts.append(code(self.sql, "sql"))
         remarks = [self.reason, *(str(cut) for cut in self.cuts), *self.notes]

@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 from ..models.errors import one_line
 from ..tools.cells import cell
 from ..tools.errors import QueryCancelled
-from ..tools.limits import Cut
+from ..tools.limits import Cut, counted
 from .acting import Executed
 from .answer import Answer, Logprob, Origin, Step
 from .budget import Budget, Spent
@@ -91,7 +91,7 @@ def in_words(columns: Sequence[str], rows: Sequence[Sequence[object]], cuts: Seq
     if len(rows) == 1 and len(columns) == 1 and not more:
         return cell(rows[0][0])
     shown = "; ".join(" | ".join(cell(value) for value in row[:6]) for row in rows[:_ROWS_IN_WORDS])
-    count = f"{'more than ' if more else ''}{len(rows)} row{'s' if len(rows) > 1 else ''}"
+    count = f"{counted(len(rows), cuts)} row{'s' if len(rows) > 1 else ''}"
     return f"{count}: {shown}{'; …' if more or len(rows) > _ROWS_IN_WORDS else ''}"
 
 

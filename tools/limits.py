@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,11 @@ class Cut:
             return f"{self.kept} cells were shortened"
         total = "more" if self.of is None else f"{self.of}"
         return f"only the first {self.kept} of {total} {self.what} were read"
+
+
+def counted(rows: int, cuts: Iterable[Cut]) -> str:
+    """How many rows a result has, for people: "more than 1000" where a limit ended it."""
+    return f"more than {rows}" if any(cut.what == "rows" for cut in cuts) else str(rows)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from ..tools.limits import counted
 from .console import data_table, plain_text, visible, wrapped
 
 if TYPE_CHECKING:
@@ -70,20 +71,23 @@ def _print_results(console: Console, answer: Answer, rows: int) -> None:
     """
     if answer.status in ("clarify", "abstained") and answer.readings:
         shown = answer.readings if answer.status == "clarify" else answer.readings[:1]
-        results = [(reading.sql, reading.columns, reading.rows) for reading in shown]
+        results = [(one.sql, one.columns, one.rows, one.cuts) for one in shown]
         if answer.status == "abstained":
             console.print(plain_text("The best guess, to be checked before it is used:", style="yellow"))
     elif answer.sql:
-        results = [(answer.sql, answer.columns, answer.rows)]
+        results = [(answer.sql, answer.columns, answer.rows, answer.cuts)]
     else:
         return
-    for number, (sql, columns, found) in enumerate(results, start=1):
+    for number, (sql, columns, found, cuts) in enumerate(results, start=1):
         console.print()
         if len(results) > 1:
             console.print(plain_text(f"({number})", style="bold"))
         console.print(data_table(columns, found[:rows]))
         if len(found) > rows:
-            console.print(plain_text(f"first {rows} of {len(found)} rows shown; --rows shows more", "dim"))
+            count = counted(len(found), cuts)
+            console.print(plain_text(f"first {rows} of {count} rows shown; --rows shows more", "dim"))
+        for cut in cuts if not answer.sql else ():  # all others are among the remarks
+            console.print(plain_text(str(cut), "dim"))
         console.print()
         console.print(sql_text(console, sql))
     console.print()

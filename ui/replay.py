@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..tools.limits import counted
 from .answer_view import sql_text
 from .console import data_table, out, plain_text, print_json
 from .exits import Exit
@@ -61,7 +62,8 @@ def _print(outcome: Replay, rows: int) -> None:
     if result is not None and rows:
         console.print(data_table(result.columns, result.rows[:rows]))
         if len(result.rows) > rows:
-            console.print(plain_text(f"first {rows} of {len(result.rows)} rows shown", "dim"))
+            count = counted(len(result.rows), result.cuts)
+            console.print(plain_text(f"first {rows} of {count} rows shown", "dim"))
 
 
 def _as_json(outcome: Replay) -> dict[str, object]:

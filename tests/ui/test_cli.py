@@ -113,6 +113,17 @@ def test_an_unsure_answer_is_held_back_with_exit_code_3(pets: Path, scripted: Sc
     assert "No answer" in done.stdout
 
 
+@pytest.mark.parametrize(("rows", "told"), [(1, "first 1 of more than 2 rows shown"), (20, "Bo")])
+def test_the_best_guess_of_a_withheld_answer_tells_where_it_was_cut(
+    pets: Path, scripted: Scripted, rows: int, told: str
+) -> None:
+    scripted(sql(NAMES, logprob=-3.0), words("Some."))
+    done = sqlberg("ask", pets, "Which?", "--abstain-below", 0.9, "--limit-rows", 2, "--rows", rows)
+    assert "The best guess" in done.stdout
+    assert told in done.stdout
+    assert "only the first 2 of more rows were read" in done.stdout
+
+
 def test_the_end_of_a_budget_is_a_partial_answer_with_exit_code_4(pets: Path, scripted: Scripted) -> None:
     scripted(sql(NAMES), sql("SELECT 1"), sql("SELECT 2"))
     done = sqlberg("ask", pets, "Which pets?", "--rounds", 2)
@@ -223,6 +234,15 @@ def test_a_saved_answer_replays_until_the_data_changes(
     done = sqlberg("replay", saved, pets, "--json")
     assert done.exit_code == 3
     assert not json.loads(done.stdout)["ok"]
+
+
+def test_replaying_a_cut_result_does_not_show_it_as_whole(
+    pets: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(sql(NAMES), words("Some."))
+    saved = tmp_path / "pets.json"
+    sqlberg("ask", pets, "Which pets?", "--limit-rows", 2, "--save", saved)
+    assert "first 1 of more than 2 rows shown" in sqlberg("replay", saved, pets, "--rows", 1).stdout
 
 
 def test_replaying_a_file_that_is_no_answer_is_one_line(pets: Path, tmp_path: Path) -> None:
