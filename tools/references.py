@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cache import cache_root, folder_for
 from .engines import Engine
-from .engines.files import FORMATS, DataFiles, find_tables, format_of
+from .engines.files import FORMATS, DataFiles, FileTable, find_tables, format_of
 from .engines.source_files import DuckDBFile, SQLiteFile, read_head
 from .errors import DatabaseOpenError
 
@@ -62,22 +63,22 @@ def _file(path: Path, shown: str, cache_dir: Path | None) -> Engine:
         raise DatabaseOpenError(
             f"{shown} is no file that can be opened; name a DuckDB or SQLite file, or one of {_endings()}"
         )
-    return _data_files(path, path.parent, [path], cache_dir)
+    return _data_files(path, find_tables(path.parent, [path]), cache_dir)
 
 
 def _folder(path: Path, shown: str, cache_dir: Path | None) -> Engine:
     files = sorted(child for child in path.iterdir() if not child.name.startswith("."))
-    if find_tables(path, files):
-        return _data_files(path, path, files, cache_dir)
+    tables = find_tables(path, files)
+    if tables:
+        return _data_files(path, tables, cache_dir)
     inside = [child.name for child in files if child.suffix.lower() in _DATABASE_ENDINGS]
     if inside:
         raise DatabaseOpenError(f"{shown} is a folder; name the database file in it, for example {inside[0]}")
     raise DatabaseOpenError(f"the folder {shown} holds no data files ({_endings()})")
 
 
-def _data_files(path: Path, root: Path, files: list[Path], cache_dir: Path | None) -> Engine:
-    folder = folder_for(cache_root(cache_dir), str(path))
-    return DataFiles(path, find_tables(root, files), folder)
+def _data_files(path: Path, tables: Sequence[FileTable], cache_dir: Path | None) -> Engine:
+    return DataFiles(path, tables, folder_for(cache_root(cache_dir), str(path)))
 
 
 def _sample(cache_dir: Path | None) -> Engine:

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 from sqlberg.tools.cache import written_whole
 from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.engines.files import find_tables
 from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.policy import AccessPolicy
@@ -155,7 +156,7 @@ def test_an_odd_line_in_one_of_many_files_of_a_table_is_named(tmp_path: Path) ->
     (tmp_path / "lake" / "visits").mkdir(parents=True)
     (tmp_path / "lake" / "visits" / "a.csv").write_text("id,name\n1,Rex\n")
     (tmp_path / "lake" / "visits" / "b.csv").write_text("id,name\n1,Rex\n2,Tom,3\n")
-    with pytest.raises(DatabaseOpenError, match=r"b\.csv: line 3 has 3 columns"):
+    with pytest.raises(DatabaseOpenError, match=r"lake: visits/b\.csv: line 3 has 3 columns"):
         open_database(tmp_path / "lake")
 
 
@@ -210,6 +211,36 @@ def test_half_a_sqlite_file_is_told_to_be_damaged(tmp_path: Path) -> None:
 def test_a_folder_without_data_names_what_would_be_data(tmp_path: Path) -> None:
     with pytest.raises(DatabaseOpenError, match=r"no data files \(\.csv"):
         open_database(tmp_path)
+
+
+@pytest.mark.parametrize(("bound", "most"), [("_MOST_ENTRIES", 3), ("_MOST_FILES", 1)])
+def test_a_folder_that_is_too_large_is_refused_while_it_is_walked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "lake" / name).mkdir(parents=True)
+        (tmp_path / "lake" / name / "x.csv").write_text("x\n1\n")
+    monkeypatch.setattr(f"sqlberg.tools.engines.files.{bound}", most)
+    with pytest.raises(DatabaseOpenError, match="the folder lake is too large to look through"):
+        open_database(tmp_path / "lake")
+    with pytest.raises(DatabaseOpenError, match="the folder many is too large to look through"):
+        find_tables(tmp_path / "many", [tmp_path / "many" / f"{number}.csv" for number in range(4)])
+    monkeypatch.setattr(f"sqlberg.tools.engines.files.{bound}", most + 1)
+    with open_database(tmp_path / "lake") as database:
+        assert tables(database) == ["a", "b"]
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
+def test_a_bad_file_of_a_folder_is_named_from_there(tmp_path: Path, ending: str) -> None:
+    folder = tmp_path / "my lake" / "visits"
+    folder.mkdir(parents=True)
+    for name in ("a", "c"):
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY (SELECT 1 AS id, 'Rex' AS name) TO '{folder / name}.{ending}'")
+    (folder / f"b.{ending}").write_bytes(b'{"a": [\xff')
+    with pytest.raises(DatabaseOpenError, match=rf"cannot open my lake: visits/b\.{ending}: ") as refused:
+        open_database(tmp_path / "my lake")
+    assert "<path>" not in str(refused.value)
 
 
 def test_a_folder_with_a_database_in_it_names_that(tmp_path: Path) -> None:

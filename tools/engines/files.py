@@ -46,6 +46,8 @@ FORMATS = {
 }
 """File ending to format; CSV and JSON may also be compressed (`.gz`)."""
 
+_MOST_ENTRIES = 50_000  # of a folder and all below it: more is a disk, not a database
+_MOST_FILES = 10_000  # of data
 _BUILD_SECONDS = 1800
 _BUILD_MEMORY_MB = 2048
 _VERSION = "2"  # of the cached databases: raised when they come out different
@@ -69,11 +71,21 @@ def format_of(path: Path) -> str | None:
 
 
 def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
-    """The tables that files and sub-folders amount to, in the order of their names."""
+    """The tables that files and sub-folders of `root` amount to, in the order of their names. Raises
+    DatabaseOpenError for a folder of more than one looks through.
+    """
     tables: dict[str, FileTable] = {}
+    looked, data = len(files), sum(format_of(path) is not None for path in files)
+    _refuse_too_large(root, looked, data)
     for path in files:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if format_of(p) and not p.name.startswith(("_", ".")))
+            inside: list[Path] = []
+            for folder, folders, names in os.walk(path):
+                inside += (p for name in names if (p := _data_file(Path(folder), name)))
+                looked += len(folders) + len(names)
+                _refuse_too_large(root, looked, data + len(inside))
+            inside.sort()
+            data += len(inside)
             formats = {format_of(p) for p in inside}
             if len(formats) != 1:
                 continue
@@ -89,6 +101,19 @@ def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
     return tuple(tables.values())
 
 
+def _refuse_too_large(root: Path, entries: int, files: int) -> None:
+    if entries > _MOST_ENTRIES or files > _MOST_FILES:
+        raise DatabaseOpenError(
+            f"the folder {root.name or root} is too large to look through: over {_MOST_ENTRIES:,} entries or "
+            f"{_MOST_FILES:,} data files; name a folder that holds data only"
+        )
+
+
+def _data_file(folder: Path, name: str) -> Path | None:
+    path = folder / name
+    return path if not name.startswith(("_", ".")) and format_of(path) and os.path.isfile(path) else None
+
+
 class DataFiles:
     """Data files seen from the caller's process. `folder`: where their cached database lies.
 
@@ -100,7 +125,7 @@ class DataFiles:
     def __init__(self, path: Path, tables: Sequence[FileTable], folder: Path) -> None:
         self.path = path
         self.identity = str(path)
-        self.name = path.name.split(".")[0] or path.name
+        self.name = path.name.split(".")[0] or path.name or str(path)
         self._tables = tuple(tables)
         self._folder = folder
         self._building = threading.Lock()
@@ -126,7 +151,10 @@ class DataFiles:
         # In a folder of its own, which takes the engine's temporary files along when it goes.
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="reading-") as temporary:
             built = Path(temporary) / "files.duckdb"
-            order = json.dumps({"target": str(built), "tables": tables, "memory_mb": _BUILD_MEMORY_MB})
+            root = self.path if self.path.is_dir() else self.path.parent
+            order = json.dumps(
+                {"target": str(built), "root": str(root), "tables": tables, "memory_mb": _BUILD_MEMORY_MB}
+            )
             try:
                 done = subprocess.run(
                     [sys.executable, "-P", "-m", __name__],
@@ -169,14 +197,15 @@ def main() -> None:
             try:
                 _add_table(database, name, kind, paths)
                 odd = _odd_line(database, paths) if kind == "csv" else None
-                if odd:
-                    print(odd)
-                    sys.exit(1)
             except duckdb.Error as error:
-                told = one_line(str(error))
+                # The engine names the file at fault, if any: the longest, as one name may begin another.
+                path = max((path for path in paths if path in str(error)), key=len, default=paths[0])
+                told = one_line(str(error).replace(path, os.path.relpath(path, order["root"])))
                 if "sniffing" in told:  # followed by all that was tried
                     told = "its columns cannot be made out; save it as plain CSV with one delimiter"
-                print(f"{os.path.basename(paths[0])}: {told}")
+                odd = path, told
+            if odd:
+                print(f"{os.path.relpath(odd[0], order['root'])}: {odd[1]}")
                 sys.exit(1)
 
 
@@ -201,9 +230,9 @@ def _add_table(database: Any, name: str, kind: str, paths: list[str]) -> None:
         database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=-1)")
 
 
-def _odd_line(database: Any, paths: list[str]) -> str | None:
-    """The line that made the engine misread a CSV: as one column of text, or only from that line on, with all
-    lines before it skipped. None where it read what most lines are.
+def _odd_line(database: Any, paths: list[str]) -> tuple[str, str] | None:
+    """The file and the line that made the engine misread a CSV, and why: as one column of text, or only from
+    that line on, with all lines before it skipped. None where it read what most lines are.
     """
     sniffed = "SELECT len(Columns), Delimiter, Quote, Escape, SkipRows FROM sniff_csv(?, sample_size=200000)"
     for path in paths:
@@ -217,7 +246,7 @@ def _odd_line(database: Any, paths: list[str]) -> str | None:
         for tried in delimiter if columns > 1 else ",;\t|":
             told = _odd_width(path, columns, {"delimiter": tried, **options})
             if told:
-                return f"{os.path.basename(path)}: {told}"
+                return path, told
     return None
 
 
