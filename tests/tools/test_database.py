@@ -160,6 +160,30 @@ def test_an_odd_line_in_one_of_many_files_of_a_table_is_named(tmp_path: Path) ->
         open_database(tmp_path / "lake")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "id,name\n1,Müller\n".encode("latin-1"), "line 2 is not UTF-8 text"),
+        ("a.csv", "id,name\n1,Müller\n".encode("utf-16"), "line 1 is not UTF-8 text"),
+        ("a.csv", f"id,name\n1,{'Müller' * 200}\n".encode("latin-1"), "line 2 is not UTF-8 text"),
+        ("a.json", '[{"name": "Müller"}]'.encode("latin-1"), "it is not UTF-8 text"),
+        ("a.jsonl", '{"name": "Müller"}'.encode("utf-16"), "it is not UTF-8 text"),
+    ],
+)
+def test_text_that_is_not_utf8_is_told_to_be_saved_so(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatabaseOpenError, match=f"{told}; save the file as UTF-8$"):
+        open_database(tmp_path / name)
+
+
+def test_a_late_odd_line_is_told_without_options_that_nobody_can_set(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,n\n" + "1,2\n" * 250_000 + "1,2,3\n")
+    with pytest.raises(DatabaseOpenError, match=r"Line: 250002 .* Columns: 2 Found: 3$"):
+        open_database(tmp_path / "a.csv")
+
+
 def test_a_title_above_the_header_of_a_csv_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("Report of 2024\n\nid,name\n1,Rex\n2,Tom\n")
     with open_database(tmp_path / "a.csv") as database:

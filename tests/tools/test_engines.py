@@ -271,6 +271,8 @@ def test_a_vanished_file_is_told_by_name_only(tmp_path: Path) -> None:
         ("no such column: a/b", "no such column: a/b"),
         ("Binder Error: no x\n\nLINE 1: SELECT x\n        ^", "Binder Error: no x"),
         ("first\n  second", "first second"),
+        ("bad line\nPossible fixes:\n* Set skip", "bad line"),
+        ("bad text\n\nPossible Solution: Set the encoding", "bad text"),
     ],
 )
 def test_messages_are_one_line_without_paths(message: str, shown: str) -> None:

@@ -9,9 +9,10 @@ The reading happens in a process of its own: `python -m sqlberg.tools.engines.fi
 input. It is done again when a file's size or modification time changes.
 
 In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned
-data set) is one table. Not covered: files that need options (odd delimiters and encodings are sniffed,
-nothing more). A CSV of which a few lines have too many or too few columns is refused with the line named:
-the engine would take all for one column of text, or skip the lines before.
+data set) is one table. A CSV of which a few lines have too many or too few columns is refused with the line
+named: the engine would take all for one column of text, or skip the lines before. Not covered: folders of
+more than `_MOST_ENTRIES`; files that need options (odd delimiters are sniffed, nothing more); text that is
+not UTF-8, as its encoding can only be guessed and a wrong guess would go unnoticed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,6 +52,7 @@ _MOST_ENTRIES = 50_000  # of a folder and all below it: more is a disk, not a da
 _MOST_FILES = 10_000  # of data
 _BUILD_SECONDS = 1800
 _BUILD_MEMORY_MB = 2048
+_NOT_UTF8 = ("not utf-8 encoded", "invalid UTF-8 encoding", "UTF-16 encoding")  # as the engine says it
 _VERSION = "2"  # of the cached databases: raised when they come out different
 
 
@@ -203,6 +206,9 @@ def main() -> None:
                 told = one_line(str(error).replace(path, os.path.relpath(path, order["root"])))
                 if "sniffing" in told:  # followed by all that was tried
                     told = "its columns cannot be made out; save it as plain CSV with one delimiter"
+                if any(words in str(error) for words in _NOT_UTF8):
+                    line = re.search(r"CSV Error on Line: (\d+)", told)
+                    told = f"{f'line {line[1]}' if line else 'it'} is not UTF-8 text; save the file as UTF-8"
                 odd = path, told
             if odd:
                 print(f"{os.path.relpath(odd[0], order['root'])}: {odd[1]}")

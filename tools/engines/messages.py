@@ -16,7 +16,8 @@ def one_line(message: str) -> str:
     values of types."""
     kept = []
     for line in without_enum_values(message).strip().splitlines():
-        if line.startswith(("LINE ", "Possible solutions")):
+        # "Possible fixes" and "Possible Solution" are followed by options that nobody here can set.
+        if line.startswith("LINE ") or line.lower().startswith(("possible fix", "possible solution")):
             break
         if line.strip():
             kept.append(line.strip())
