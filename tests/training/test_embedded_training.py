@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlberg.models.embedded.grammar import Query, parse
-from sqlberg.models.embedded.items import KEYWORDS, Item
+from sqlberg.models.embedded.items import AGGREGATES, KEYWORDS, LIKES, Item, Token
 from sqlberg.models.embedded.network import Shape, SketchNetwork
 from sqlberg.models.embedded.prompt import PromptWriter
 from sqlberg.models.embedded.reading import SeenColumn, SeenTable, Situation
@@ -100,6 +100,44 @@ def test_gold_sql_comes_back_from_its_sketch(gold: str, again: str):
 def test_a_sketch_lists_only_the_tables_that_no_column_names(gold: str, sketch: str):
     tokens = Sketcher(SCHEMA, JOINS, filled={("singer", "id")}).sketch(gold)
     assert " ".join(token if isinstance(token, str) else token.text for token in tokens) == sketch
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
+def test_all_that_the_writer_writes_is_read_back(dialect: str):
+    id_, name, age = (Item("column", text=n, table="singer", column=n) for n in ("id", "name", "age"))
+    part = Item("value", text="20", value="20")
+    sketches: list[list[Token]] = [[id_, "where", name, like, part] for like in LIKES]
+    for aggregate in AGGREGATES:
+        sketches += [
+            [name, ",", aggregate, age],
+            [aggregate, age, "order", name],
+            [id_, ",", aggregate, age, "group", name, "having", aggregate, age, ">", "5", "order", id_],
+        ]
+    sketches += [[id_, ",", "count", "*", "group", part_of, name] for part_of in ("year", "month")]
+    writer = SqlWriter(dialect=dialect, joins=JOINS, types={("singer", "name"): "DATE"})
+    for tokens in sketches:
+        query = parse(["execute", "select", *tokens, "end"])
+        assert isinstance(query, Query)
+        sql = writer.write(query)
+        again = parse(["execute", *Sketcher(SCHEMA, JOINS, dialect).sketch(sql)])
+        assert isinstance(again, Query)
+        assert writer.write(again) == sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT any_value(name) FROM singer",
+        "SELECT any_value(name), max(age) FROM singer",
+        "SELECT arg_min(name, age), max(age) FROM singer",
+        "SELECT arg_max(name, id), max(age) FROM singer",
+        "SELECT arg_max(name, age, 2), max(age) FROM singer",
+        "SELECT any_value(age) + 1 FROM singer GROUP BY name",
+    ],
+)
+def test_a_row_that_no_bare_column_takes_is_passed_over(sql: str):
+    with pytest.raises(Unsketchable):
+        Sketcher(SCHEMA, JOINS, "duckdb").sketch(sql)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from ...models.embedded.sql_writer import JoinKey, UnconnectedTables, connect
 OPERATORS = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.GT: ">", exp.LTE: "<=", exp.GTE: ">="}
 ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "times", exp.Div: "/"}
 FUNCTIONS = {exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max"}
+BEST = {exp.ArgMin: exp.Min, exp.ArgMax: exp.Max}
 
 
 class Unsketchable(ValueError):
@@ -150,7 +151,7 @@ class _SelectSketch:
         if tree.args.get("distinct") is not None:
             select.append("distinct")
         for index, expression in enumerate(tree.expressions):
-            select += ([","] if index else []) + self._expression(expression.unalias())
+            select += ([","] if index else []) + self._outermost(expression.unalias())
         clauses = self._clauses()
         return [*select, *self._from([*select, *clauses]), *clauses]
 
@@ -176,7 +177,7 @@ class _SelectSketch:
             out += ["having", *self._conditions(tree.args["having"].this)]
         if tree.args.get("order"):
             for index, ordered in enumerate(tree.args["order"].expressions):
-                out += ["," if index else "order", *self._expression(ordered.this)]
+                out += ["," if index else "order", *self._outermost(ordered.this)]
                 if ordered.args.get("desc"):
                     out.append("desc")
         if tree.args.get("limit"):
@@ -242,7 +243,10 @@ class _SelectSketch:
         negated = isinstance(tree, exp.Not)
         if negated:
             tree = tree.this.unnest()
-        left = self._expression(tree.this)
+        compared = tree.this
+        if isinstance(tree, exp.Like) and isinstance(compared, exp.Cast) and compared.is_type("text"):
+            compared = compared.this  # so is a date written, before LIKE
+        left = self._expression(compared)
         column = next((t for t in left if isinstance(t, Item)), None)
         if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
             return [*left, "is_not_null" if negated else "is_null"]
@@ -283,6 +287,29 @@ class _SelectSketch:
         shape = {(True, True): "has", (False, True): "starts", (True, False): "ends", (False, False): "is"}
         word = "like_" + shape[text.startswith("%"), text.endswith("%")]
         return [f"not_{word}" if negated else word, _value(core, column)]
+
+    def _outermost(self, tree: exp.Expr) -> list[Token]:
+        """An expression of SELECT or ORDER BY. Where it says which row's value a column outside GROUP BY
+        takes, as the writer does for DuckDB, the sketch is the bare column.
+        """
+        said = tree.this if isinstance(tree, exp.IgnoreNulls) else tree
+        taken = said.this
+        if type(said) not in (exp.AnyValue, *BEST) or not isinstance(taken, exp.Column):
+            return self._expression(tree)
+        selected = [expression.unalias() for expression in self.tree.expressions]
+        best = next((one for one in selected if isinstance(one, exp.Min | exp.Max)), None)
+        if self.tree.args.get("group") or best is None:
+            grouped = self.tree.args.get("group") or any(one.find(*FUNCTIONS) for one in selected)
+            meant = bool(grouped) and isinstance(said, exp.AnyValue)
+        else:
+            meant = (
+                BEST.get(type(said)) is type(best)
+                and not said.args.get("count")
+                and self._expression(said.expression) == self._expression(best.this)
+            )
+        if not meant:
+            raise Unsketchable(f"{said.key} of another row than a bare column takes")
+        return [self._column(taken)]
 
     def _expression(self, tree: exp.Expr, compared: Item | None = None) -> list[Token]:
         tree = tree.unnest()
