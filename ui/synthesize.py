@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,16 +51,21 @@ def synthesize(
     """
     from ..tools.database import open_database
 
-    with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
+    wanted = count + refuse + follow
+    with (
+        open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened,
+        _told_of(output),
+    ):
         name = Path(database).stem
-        earlier = _earlier(output, f"{name}-{seed}-") if output else []
+        earlier = _earlier(output, f"{name}-{seed}-", opened) if output else []
         lines = _lines(opened, name, (count, refuse, follow), seed, earlier)
-        if as_json:
-            print_json(earlier := [*earlier, *lines])
-            lines = iter(())
-        wanted = count + refuse + follow
-        new = _append(lines, output, wanted - len(earlier)) if output else _show(lines)
-    total = len(earlier) + new
+        if output is not None:
+            new = _append(lines, output, wanted - len(earlier))
+        else:
+            new = list(lines) if as_json else _show(lines)
+    if as_json:
+        print_json([*earlier, *new])
+    total = len(earlier) + len(new)
     if total < wanted:
         err().print(f"{total} questions: there is no more to ask in the words known here.")
     elif output is not None and not as_json:
@@ -109,11 +115,27 @@ def _answerable(one: Synthetic, name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _earlier(output: Path, prefix: str) -> list[dict[str, Any]]:
+@contextmanager
+def _told_of(output: Path | None) -> Iterator[None]:
+    """A file that cannot be read or written ends the command in one line."""
+    try:
+        yield
+    except OSError as error:
+        if output is None:
+            raise
+        raise SqlbergError(
+            f"cannot write {output}: {error.strerror or error}; make room or choose another place"
+        ) from error
+
+
+def _earlier(output: Path, prefix: str, opened: Database) -> list[dict[str, Any]]:
     """The records of a file that an earlier call left, half a line at its end cut off.
 
-    Raises `SqlbergError` for a file of another database or seed, or of another kind.
+    Raises `SqlbergError` for a file of another database (of another name, or whose tables are not those of
+    the records) or seed, or of another kind.
     """
+    from ..tools.errors import NotPermitted, QueryRefused
+
     if not output.exists():
         return []
     content = output.read_bytes()
@@ -122,7 +144,10 @@ def _earlier(output: Path, prefix: str) -> list[dict[str, Any]]:
     try:
         found = [json.loads(line) for line in whole.splitlines()]
         mine = all(line["id"].startswith(prefix) and {"question", "sql"} <= line.keys() for line in found)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        for line in found if mine else ():
+            if line["sql"] is not None:
+                opened.check(line["sql"])
+    except (ValueError, KeyError, TypeError, AttributeError, QueryRefused, NotPermitted):
         mine = False
     if not mine:
         raise SqlbergError(f"{output} holds something else than questions of this database and seed")
@@ -131,24 +156,25 @@ def _earlier(output: Path, prefix: str) -> list[dict[str, Any]]:
     return found
 
 
-def _append(lines: Iterator[dict[str, Any]], output: Path, total: int) -> int:
-    """Write every record as soon as it is found; returns how many there were."""
-    written = 0
+def _append(lines: Iterator[dict[str, Any]], output: Path, total: int) -> list[dict[str, Any]]:
+    """Write every record as soon as it is found; returns them."""
+    written: list[dict[str, Any]] = []
     output.parent.mkdir(parents=True, exist_ok=True)
     with progress_bar("Questions") as progress, output.open("a", encoding="utf-8") as file:
         task = progress.add_task("Questions", total=max(total, 0))
         for line in lines:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
-            written += 1
+            written.append(line)
             progress.advance(task)
     return written
 
 
-def _show(lines: Iterator[dict[str, Any]]) -> int:
-    console, shown = out(), 0
+def _show(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Print every record as soon as it is found; returns them."""
+    console, shown = out(), []
     for line in lines:
-        shown += 1
+        shown.append(line)
         asked = " ".join([*line.get("earlier", ()), line["question"]])
         console.print(plain_text(asked, "bold"))
         console.print(plain_text(f"  {line['sql'] or 'no answer: nothing about ' + line['missing']}"))

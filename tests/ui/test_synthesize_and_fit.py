@@ -61,6 +61,37 @@ def test_json_is_one_list(shop: Path):
     assert [line["db_id"] for line in json.loads(done.stdout)] == ["shop"] * 3
 
 
+def test_what_is_printed_as_json_is_in_the_file_too(shop: Path, tmp_path: Path):
+    file = tmp_path / "made.jsonl"
+    for count in (3, 5):
+        done = sqlberg("synthesize", shop, "-n", count, "--json", "--out", file)
+        printed = json.loads(done.stdout)
+        assert len(printed) == count
+        assert [json.loads(line) for line in file.read_text().splitlines()] == printed
+
+
+def test_a_file_that_cannot_be_written_is_one_line(shop: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    for output in (tmp_path, tmp_path / "file" / "below.jsonl"):
+        done = sqlberg("synthesize", shop, "--out", output)
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"sqlberg: cannot write {output}: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_questions_of_another_database_with_the_same_name_are_not_gone_on_with(shop: Path, tmp_path: Path):
+    made, other = tmp_path / "made.jsonl", tmp_path / "other" / "shop.sqlite"
+    sqlberg("synthesize", shop, "-n", 3, "--out", made)
+    content = made.read_bytes()
+    other.parent.mkdir()
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE animal AS SELECT 1 AS id, 'cat' AS name, 4 AS legs")
+    connection.close()
+    done = sqlberg("synthesize", other, "-n", 6, "--out", made)
+    assert (done.exit_code, "something else" in done.stderr) == (1, True)
+    assert made.read_bytes() == content
+
+
 def test_questions_that_cannot_be_read_are_told_by_their_line(shop: Path, tmp_path: Path):
     pytest.importorskip("peft", reason="fitting needs the train extra")
     asked = tmp_path / "asked.jsonl"
