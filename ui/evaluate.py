@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SqlbergError
 from .console import data_table, err, out, plain_text, print_json, progress_bar
 from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, finite
 
@@ -69,7 +70,7 @@ def evaluate(
     from ..training.evaluation.answering import Setup, answering, settings_of
     from ..training.evaluation.dataset import load_dataset
     from ..training.evaluation.records import RunFolder
-    from ..training.evaluation.report import summarise, tables
+    from ..training.evaluation.report import failures, summarise, tables
     from ..training.journal import fingerprint
 
     dataset = load_dataset(folder, split=split, limit=limit, offset=offset)
@@ -86,13 +87,17 @@ def evaluate(
         run_folder.write_summary(summary)
     if as_json:
         print_json(summary)
-        return
-    console = out()
-    for table in tables(summary):
-        figures = [False] + [True] * (len(table.headings) - 1)
-        console.print(data_table(table.headings, table.rows, title=table.title, right=figures))
-        console.print()
-    console.print(plain_text(f"Results: {path}"))
+    else:
+        console = out()
+        for table in tables(summary):
+            figures = [False] + [True] * (len(table.headings) - 1)
+            console.print(data_table(table.headings, table.rows, title=table.title, right=figures))
+            console.print()
+        console.print(plain_text(f"Results: {path}"))
+    for failure in failures(records):
+        err().print(plain_text(failure))
+    if summary["failed"] == len(records):
+        raise SqlbergError("no question could be answered: these figures say nothing of the model")
 
 
 def _run(dataset: Dataset, answer: Answering, folder: RunFolder, setup: Setup) -> list[Record]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlberg.training.evaluation.comparators import NAMES
 from sqlberg.training.evaluation.records import Record
-from sqlberg.training.evaluation.report import summarise, tables
+from sqlberg.training.evaluation.report import failures, summarise, tables
 
 
 def record(number: int, right: bool, **fields: Any) -> Record:
@@ -86,3 +86,18 @@ def test_the_tables_for_people_show_the_headline_with_its_interval() -> None:
     accuracy, levels, *_ = tables(summarise([record(i, i % 2 == 0, difficulty="easy") for i in range(500)]))
     assert accuracy.rows[0] == ("multiset", "50.0", "45.6 to 54.4", "50.0")
     assert levels.rows == [("easy", "500", "50.0", "45.6 to 54.4")]
+
+
+def test_gold_that_does_not_run_and_questions_that_failed_are_told_with_the_first_case() -> None:
+    records = [
+        record(1, True),
+        record(2, False, gold_error="no column nme"),
+        record(3, False, gold_error="only SELECT is run"),
+        record(4, False, status="failed", error="d.sqlite is no database"),
+        record(5, False, answerable=False),
+    ]
+    assert failures(records) == [
+        "gold queries that do not run: 2 of 4, counted as wrong; the first is q2 of d: no column nme",
+        "questions that failed: 1 of 5, counted as wrong; the first is q4 of d: d.sqlite is no database",
+    ]
+    assert failures(records[:1]) == []

@@ -318,6 +318,26 @@ def test_evaluate_without_json_prints_tables(questions: Path, scripted: Scripted
     assert "Execution accuracy on 3 questions" in done.stdout
 
 
+def test_evaluate_tells_gold_that_does_not_run(questions: Path, scripted: Scripted, tmp_path: Path) -> None:
+    line = {"id": "q9", "db_id": "pets", "question": "How old?", "sql": "SELECT agge FROM pet"}
+    (questions / "questions.jsonl").write_text(json.dumps(line) + "\n")
+    scripted(sql("SELECT age FROM pet"), words("So old."))
+    done = sqlberg("evaluate", questions, "--output", tmp_path / "run")
+    assert done.exit_code == 0
+    assert "gold queries that do not run: 1 of 1, counted as wrong; the first is q9 of pets" in done.stderr
+
+
+def test_an_evaluation_in_which_every_question_failed_is_an_error(
+    questions: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    (questions / "databases" / "pets.sqlite").write_text("no database")
+    scripted(words("One."))
+    done = sqlberg("evaluate", questions, "--output", tmp_path / "run")
+    assert done.exit_code == 1
+    assert "questions that failed: 3 of 3" in done.stderr
+    assert "say nothing of the model" in done.stderr
+
+
 def start(statement: str, *arguments: object) -> subprocess.Popen[str]:
     """The command in a process of its own, as a shell starts it."""
     return subprocess.Popen(

@@ -69,6 +69,27 @@ def summarise(records: Sequence[Record], *, settings: Mapping[str, Any] | None =
     }
 
 
+def failures(records: Sequence[Record]) -> list[str]:
+    """What pulls the figures down and is no fault of the answers: gold that does not run, questions that
+    could not be asked. A sentence each, with the first case.
+    """
+    told = []
+    scored = [record for record in records if record.answerable]
+    gold = [(record, record.gold_error) for record in scored if record.gold_error]
+    failed = [(record, record.error or record.reason) for record in records if record.status == "failed"]
+    for what, cases, of in (
+        ("gold queries that do not run", gold, scored),
+        ("questions that failed", failed, records),
+    ):
+        if cases:
+            (first, why), *_ = cases
+            told.append(
+                f"{what}: {len(cases)} of {len(of)}, counted as wrong; the first is {first.id} of "
+                f"{first.db_id}: {why}"
+            )
+    return told
+
+
 @dataclass(frozen=True)
 class ReportTable:
     """A table for people: what a row is about stands in the first column, figures in the others."""
