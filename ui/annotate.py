@@ -20,8 +20,8 @@ from .learning_options import (
     WorkersOption,
     cluster_of,
 )
-from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
-from .running import judge_of, read_preference_file, shown, tell_bad_lines
+from .options import BaseUrlOption, EmbedderOption, JsonOption, PolicyOption, read_policy
+from .running import check_judge, judge_of, read_preference_file, shown, tell_bad_lines
 
 PREFERENCES = "preferences.jsonl"
 
@@ -42,6 +42,7 @@ def annotate(
         ),
     ] = None,
     judge: JudgeOption = None,
+    base_url: BaseUrlOption = None,
     seed_preferences: SeedsOption = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, help="Questions at once.")] = 2,
     output: Annotated[
@@ -69,7 +70,7 @@ def annotate(
       sqlberg annotate spider runs/candidates/spider --engine ray --workers 16 --ray-address auto
     """
     from ..agents.annotation.annotators import annotator as annotator_named
-    from ..models.references import ToLoad, in_process
+    from ..models.references import in_process, loaded
     from ..training.formats import write_preferences
     from ..training.rounds.annotations import (
         ANNOTATIONS,
@@ -83,6 +84,7 @@ def annotate(
     from ..training.rounds.sources import Opener, identity, one_database
     from ..training.rows import read_rows
 
+    check_judge(annotator, judge)
     if annotator == "implicit" and (model is None or in_process(model)[2] is None):
         raise SqlbergError("the implicit annotator goes by what an adapter learned: name MODEL+ADAPTER")
     file = candidates / CANDIDATES if candidates.is_dir() else candidates
@@ -92,6 +94,8 @@ def annotate(
         raise SqlbergError(f"{file} holds no candidates: make some with `sqlberg candidates`")
     cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     folder = output or file.parent / annotator
+    judging = judge_of(judge, base_url)
+    asked = loaded(judging) if judging and not cluster else judging
     allowed = read_policy(policy)
     open_database = Opener(database, allowed, embedder)
     seeds = read_preference_file(seed_preferences, one_database(database))
@@ -116,7 +120,7 @@ def annotate(
                 "model": model,
                 "judge": judge,
             },
-            judge=ToLoad(judge) if judge and cluster else judge_of(judge),
+            judge=asked,
             concurrency=concurrency,
             cluster=cluster,
             finished=lambda row: progress.advance(1),

@@ -34,7 +34,7 @@ from .learning_options import (
     settings_of,
 )
 from .options import BaseUrlOption, EmbedderOption, JsonOption, PolicyOption, read_policy
-from .running import judge_of, read_preference_file, shown, tell_bad_lines
+from .running import check_judge, judge_of, read_preference_file, shown, tell_bad_lines
 
 if TYPE_CHECKING:
     from ..training.rounds.plan import Improved
@@ -110,6 +110,7 @@ def improve(
       sqlberg improve spider --model transformers:Qwen/Qwen3-4B --served Qwen3-4B --put-in-service sales -j 32
     """
     from ..errors import SqlbergError
+    from ..models.references import loaded
     from ..models.serving.in_service import checked_name
     from ..training.losses import Options
     from ..training.rounds.game import Follower
@@ -119,8 +120,7 @@ def improve(
     from ..training.rounds.served import served as served_by
     from ..training.rounds.sources import one_database, source_of
 
-    if annotator == "judge" and judge is None:
-        raise SqlbergError("the annotator judge needs a model: name one with --judge")
+    check_judge(annotator, judge)
     if put_in_service and served is None:
         raise SqlbergError("--put-in-service is of a running server: name its model with --served")
     if put_in_service:
@@ -157,6 +157,10 @@ def improve(
         seed=seed,
         concurrency=concurrency,
     )
+    # Beside a served model the address is that model's server: openai: is the provider then.
+    elsewhere = served is not None and judge is not None and judge.startswith("openai:")
+    judging = judge_of(judge, None if elsewhere else base_url)
+    asked = loaded(judging) if judging else None
     answering = served_by(learner, served, base_url) if served else nullcontext()
     with answering as on_server, progress_bar("{task.description}") as bar:
         improved = run_improve(
@@ -167,7 +171,7 @@ def improve(
             plan,
             open_database=source.open_database,
             held_out=source.held_out,
-            judge=judge_of(judge),
+            judge=asked,
             progress=shown(bar),
             about=source.about,
         )

@@ -11,6 +11,7 @@ from ..errors import SqlbergError
 from .console import err, plain_text
 
 if TYPE_CHECKING:
+    from ..models.references import ToLoad
     from ..training.preferences import Lesson, Preference
     from ..training.rounds.plan import Progress
     from ..training.rows import BadLine
@@ -108,10 +109,18 @@ def shown(bar: Any) -> Progress:
     return Shown()
 
 
-def judge_of(reference: str | None) -> Any:
-    """The chat model that judges, if one is named."""
+def check_judge(annotator: str, judge: str | None) -> None:
+    """Raises `SqlbergError` where the annotator is a judge and none is named: it would find only ties."""
+    if annotator == "judge" and judge is None:
+        raise SqlbergError("the annotator judge needs a model: name one with --judge")
+
+
+def judge_of(reference: str | None, base_url: str | None) -> ToLoad | None:
+    """The model that judges, if one is named. base_url: of its server, if it has one: that address may be
+    another model's, and a judge that runs here, or at its provider, has none.
+    """
+    from ..models.references import ToLoad
+
     if reference is None:
         return None
-    from ..models.references import load_chat_model
-
-    return load_chat_model(reference)
+    return ToLoad(reference, base_url if reference.startswith(("vllm:", "openai:")) else None)

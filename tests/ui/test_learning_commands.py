@@ -18,7 +18,10 @@ from sqlberg.training.losses import OBJECTIVES
 from sqlberg.training.rounds.sources import source_of
 from sqlberg.ui.cli import app
 from sqlberg.ui.learning_options import AnnotatorName, MethodName, SelectorName
+from sqlberg.ui.running import judge_of
 from typer.testing import CliRunner, Result
+
+from ..addresses import free_port
 
 pytest.importorskip("peft", reason="training needs the train extra")
 ASKED = ("How many customers are from Chile?", "Show the names of all customers.", "What is the total price?")
@@ -117,6 +120,35 @@ def test_what_answers_on_a_server_is_told_before_the_run(
 ):
     told = sqlberg("improve", shop, "-q", asked, "-o", tmp_path, "--embedder", "none", *options)
     assert (told.exit_code, reason in " ".join(told.stderr.split())) == (1, True)
+
+
+def test_a_judge_that_is_not_named_is_asked_for(shop: Path, sampled: Path, asked: Path, tmp_path: Path):
+    for stage in (("annotate", shop, sampled), ("improve", shop, "-q", asked)):
+        told = sqlberg(*stage, "--annotator", "judge", "-o", tmp_path / "run")
+        assert (told.exit_code, "name one with --judge" in " ".join(told.stderr.split())) == (1, True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_judge_is_looked_for_at_the_given_address(
+    shop: Path, sampled: Path, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    address = f"http://127.0.0.1:{free_port()}/v1"
+    for stage in (("annotate", shop, sampled), ("improve", shop, "-q", asked)):
+        command = (*stage, "--judge", "vllm:none", "--embedder", "none", "-o", tmp_path / "run")
+        given = sqlberg(*command, "--base-url", address)
+        monkeypatch.setenv("SQLBERG_BASE_URL", address)
+        by_default = sqlberg(*command)
+        monkeypatch.delenv("SQLBERG_BASE_URL")
+        for told in (given, by_default):
+            assert (told.exit_code, f"no model server answers at {address}" in told.stderr) == (1, True)
+
+
+def test_only_a_served_judge_takes_the_address():
+    address = "http://127.0.0.1:1/v1"
+    for judge, taken in (("vllm:a", address), ("openai:a", address), ("embedded", None), ("ollama:a", None)):
+        found = judge_of(judge, address)
+        assert found is not None
+        assert found.base_url == taken
 
 
 def test_a_missing_package_is_told_before_the_run(
