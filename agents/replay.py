@@ -93,10 +93,7 @@ def save(answer: Answer, path: str | Path) -> Path:
     path = Path(path)
     if not answer.sql:
         raise SqlbergError("this answer has no SQL to replay; only answers with SQL can be saved")
-    if path.suffix != ".json":
-        raise SqlbergError(f"a saved answer is a .json file; name it {path.stem or 'answer'}.json")
-    if path.exists():
-        load(path)  # raises when it is some other file
+    check_place(path)
     text = saved_answer(answer).model_dump_json(indent=2)
     try:
         with tempfile.NamedTemporaryFile(
@@ -105,8 +102,24 @@ def save(answer: Answer, path: str | Path) -> Path:
             file.write(text + "\n")
         os.replace(file.name, path)
     except OSError as error:
-        raise SqlbergError(f"the answer cannot be written to {path.name}: {error.strerror}") from None
+        raise _unwritable(path, error) from None
     return path
+
+
+def check_place(path: Path) -> None:
+    """Raises SqlbergError when an answer cannot or must not be saved there, before one is asked for."""
+    if path.suffix != ".json":
+        raise SqlbergError(f"a saved answer is a .json file; name it {path.stem or 'answer'}.json")
+    try:
+        if path.exists():
+            load(path)  # raises when it is some other file
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> SqlbergError:
+    return SqlbergError(f"the answer cannot be written to {path}: {error.strerror}; choose another place")
 
 
 def saved_answer(answer: Answer) -> SavedAnswer:

@@ -94,6 +94,10 @@ def ask(
     """
     if save is not None and question is None:
         raise typer.BadParameter("--save needs a question on the command line")
+    if save is not None:
+        from ..agents.replay import check_place
+
+        check_place(save)
     with _agent(
         database,
         policy=policy,

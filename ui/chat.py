@@ -92,11 +92,14 @@ def chat(
         raise SqlbergError(
             f"on {host} anybody could ask: give --people or --person-header, or stay on 127.0.0.1"
         )
+    from .listening import listening, not_free
+
     known = read_people(people) if people else People()
     from .web.app import launch
     from .web.room import Room, named
     from .web.runs import Runs
 
+    listening(host, port).close()  # tried now, and not when all is opened
     runs = Runs(folder / "improve", model) if model.startswith(("embedded", "transformers:")) else None
     answering, loaded = _answering(model, base_url, runs)
     room = Room(
@@ -131,7 +134,7 @@ def chat(
         err().print(plain_text(f"open {address} (Ctrl-C ends it)"))
         threading.Event().wait()
     except OSError as error:
-        raise SqlbergError(f"cannot listen on {host}:{port}: {error}; choose another --port") from error
+        raise not_free(host, port, error) from error
     finally:
         room.close()
 

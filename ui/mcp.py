@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -68,20 +69,24 @@ def mcp(
     from ..agents.sql_agent import SqlAgent
     from ..models.references import load_chat_model
     from ..tools.limits import Limits
+    from .listening import listening
     from .mcp_server import over_http, over_stdio, server_of
 
     limits = Limits(seconds=query_timeout, rows=limit_rows)
-    with open_database(database, policy=read_policy(policy), limits=limits, embedder=embedder) as opened:
+    with (
+        listening(host, port) if http else nullcontext() as taken,
+        open_database(database, policy=read_policy(policy), limits=limits, embedder=embedder) as opened,
+    ):
         tell_idle_patterns(opened)
         _ = opened.catalog  # built now, so that the first call does not wait for it
         chat_model = load_chat_model(model, base_url=base_url)
         with SqlAgent(opened, chat_model, candidates=candidates) as agent:
             server = server_of(agent)
-            if not http:
+            if taken is None:
                 anyio.run(over_stdio, server)
                 return
             address = f"http://{host}:{port}/mcp"
             if as_json:
                 print_json({"address": address})
             err().print(plain_text(f"MCP clients connect to {address} (Ctrl-C ends it)"))
-            over_http(server, host, port, key)
+            over_http(server, taken, host, key)

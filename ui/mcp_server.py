@@ -2,7 +2,7 @@
 
     mcp.Client(server_of(agent))                         # in process, for tests
     anyio.run(over_stdio, server_of(agent))              # a client that starts the command itself
-    over_http(server_of(agent), "127.0.0.1", 8800)       # clients that connect to it
+    over_http(server_of(agent), listening("127.0.0.1", 8800))      # clients that connect to it
 
 Arguments, observations and refusals are those of the agent's own tools (`tools/toolbox.py`). Everything runs
 under the same guard, policy and limits; a client that gives up stops its query.
@@ -21,6 +21,8 @@ from ..agents.notes import remarks
 from ..errors import SqlbergError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from mcp.server.lowlevel import Server
 
     from ..agents.sql_agent import SqlAgent
@@ -96,14 +98,15 @@ async def over_stdio(server: Server[Any]) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-def over_http(server: Server[Any], host: str, port: int, key: str | None = None) -> None:
-    """Serve clients at http://HOST:PORT/mcp until Ctrl-C; with a key, only those that bring it as their
-    bearer token.
+def over_http(server: Server[Any], taken: socket, host: str = "127.0.0.1", key: str | None = None) -> None:
+    """Serve clients at /mcp of the address that was taken, called `host`, until Ctrl-C, which is raised; with
+    a key, only those that bring it as their bearer token.
     """
     import uvicorn
 
     app: Any = server.streamable_http_app(host=host)
-    uvicorn.run(_with_key(app, key) if key else app, host=host, port=port, log_level="warning")
+    config = uvicorn.Config(_with_key(app, key) if key else app, log_level="warning")
+    uvicorn.Server(config).run(sockets=[taken])
 
 
 def _with_key(app: Any, key: str) -> Any:

@@ -245,6 +245,22 @@ def test_replaying_a_cut_result_does_not_show_it_as_whole(
     assert "first 1 of more than 2 rows shown" in sqlberg("replay", saved, pets, "--rows", 1).stdout
 
 
+def test_where_an_answer_cannot_be_saved_nothing_is_asked(
+    pets: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(AssertionError("asked"))
+    other, nowhere = tmp_path / "other.json", tmp_path / "nowhere" / "a.json"
+    other.write_text("{}")
+    for place, reason in (
+        (tmp_path / "a.txt", "name it a.json"),
+        (nowhere, f"cannot be written to {nowhere}: No such file or directory"),
+        (other, "is no saved answer"),
+    ):
+        done = sqlberg("ask", pets, "Which pets?", "--save", place)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert reason in done.stderr
+
+
 def test_replaying_a_file_that_is_no_answer_is_one_line(pets: Path, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     done = sqlberg("replay", tmp_path / "x.json", pets)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,6 +101,32 @@ def test_over_http_only_those_with_the_key_are_answered(shop: Path) -> None:
     finally:
         server.terminate()
         server.wait()
+
+
+def test_ctrl_c_ends_http_as_an_interruption(shop: Path) -> None:
+    port = free_port()
+    command = [sys.executable, *COMMAND, str(shop), "--http", "--port", str(port), "--embedder", "none"]
+    server = subprocess.Popen(
+        command, env={**os.environ, "SQLBERG_MCP_KEY": "secret"}, stderr=subprocess.PIPE
+    )
+    assert refused_at(f"http://127.0.0.1:{port}/mcp") == 401
+    server.send_signal(signal.SIGINT)
+    _, errors = server.communicate(timeout=30)
+    assert server.returncode == 130
+    assert b"Traceback" not in errors
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    pytest.importorskip("gradio", reason="the page needs the chat extra")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in (("mcp", tmp_path / "gone.sqlite", "--http"), ("chat", tmp_path / "gone.sqlite")):
+            told = CliRunner().invoke(app, [*map(str, command), "--port", str(port)])
+            assert told.exit_code == 1
+            assert told.stderr == (
+                f"sqlberg: cannot listen on 127.0.0.1:{port}: Address already in use; "
+                "choose another --port or --host\n"
+            )
 
 
 def refused_at(address: str) -> int:
