@@ -24,10 +24,13 @@ from langchain_core.language_models import BaseChatModel
 from .errors import UnknownModel, UnsupportedOption
 from .in_use import expanded, resolved
 from .served import (
+    KEYS,
     PACKAGES,
+    VLLM_ADDRESS,
     connect_compatible,
     connect_provider,
     connect_vllm,
+    missing_key,
     missing_package,
     served_models,
 )
@@ -149,20 +152,30 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
     """The references there are, with what each still needs; with `base_url` also what that server serves."""
     peft = "" if _installed("peft") else "pip install 'sqlberg[train]'"
     openai = _pip(missing_package("openai"))
+    server = "" if base_url else f"a server at {VLLM_ADDRESS}, or another --base-url"
+    compatible = "" if base_url else _key("openai", ", or --base-url")
     listings = [
         ModelListing("embedded", "in this process, on the CPU; ships with sqlberg"),
         ModelListing("embedded+ADAPTER", "the same, fitted to a database by `sqlberg fit`"),
         ModelListing("transformers:NAME_OR_PATH", "in this process; a Hugging Face model or folder"),
         ModelListing("transformers:NAME_OR_PATH+ADAPTER", "in this process, with a trained adapter", peft),
         ModelListing("MODEL+ADAPTER*N", "the same; N masks of LoRA Dropout answer as one", peft),
-        ModelListing("vllm:NAME", "on a vLLM server, see --base-url", openai),
-        ModelListing("vllm:NAME,NAME,...", "the same; several adapters vote on each question", openai),
-        ModelListing("openai:NAME", "at OpenAI, or on any compatible server with --base-url", openai),
+        ModelListing("vllm:NAME", "on a vLLM server, see --base-url", openai or server),
+        ModelListing(
+            "vllm:NAME,NAME,...", "the same; several adapters vote on each question", openai or server
+        ),
+        ModelListing(
+            "openai:NAME", "at OpenAI, or on any compatible server with --base-url", openai or compatible
+        ),
     ]
     for provider in PACKAGES:
         if provider != "openai":
-            needs = _pip(missing_package(provider))
-            listings.append(ModelListing(f"{provider}:NAME", "at the provider, with its API key", needs))
+            asked = provider in KEYS
+            runs = "at the provider, with its API key" if asked else f"on a server of {provider}"
+            needs = _pip(missing_package(provider)) or (
+                _key(provider) if asked else f"a running server of {provider}"
+            )
+            listings.append(ModelListing(f"{provider}:NAME", runs, needs))
     if base_url is not None:
         served = served_models(base_url, api_key=api_key)
         listings += [ModelListing(f"vllm:{name}", "served at the given address", openai) for name in served]
@@ -202,6 +215,11 @@ def _refuse(reference: str, why: str, **options: Any) -> None:
 
 def _pip(package: str | None) -> str:
     return f"pip install '{package}'" if package else ""
+
+
+def _key(provider: str, instead: str = "") -> str:
+    missing = missing_key(provider)
+    return f"a key in {missing}{instead}" if missing else ""
 
 
 def _installed(module: str) -> bool:

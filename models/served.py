@@ -35,6 +35,15 @@ PACKAGES: Mapping[str, str] = {
 }
 """What to install for the best-known providers."""
 
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "openai": ("OPENAI_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "google_genai": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    "mistralai": ("MISTRAL_API_KEY",),
+    "huggingface": ("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
+}
+"""The environment variables, any of which holds the key, of those providers that want one."""
+
 
 def connect_vllm(
     name: str, *, base_url: str | None, api_key: str | None, seconds: float, **options: Any
@@ -104,7 +113,7 @@ def connect_provider(reference: str, **options: Any) -> BaseChatModel:
     except Exception as error:
         # Clients raise classes of their own, most often for a missing key, and their text may hold settings.
         if "api_key" in str(error) or "API key" in str(error) or "credentials" in str(error):
-            key = f"{provider.upper()}_API_KEY"
+            key = KEYS.get(provider, (f"{provider.upper()}_API_KEY",))[0]
             raise ModelError(f"{reference} needs an API key: set it in the environment ({key})") from None
         raise ModelError(f"{reference} cannot be set up: {one_line(error, secret)}") from None
 
@@ -113,6 +122,14 @@ def missing_package(provider: str) -> str | None:
     """What to give pip before one of the best-known providers can be used; None when nothing is missing."""
     installed = importlib.util.find_spec(f"langchain_{provider}") is not None
     return None if installed else PACKAGES.get(provider)
+
+
+def missing_key(provider: str) -> str | None:
+    """The environment variable in which one of the best-known providers finds its key; None when it does, or
+    wants none.
+    """
+    names = KEYS.get(provider, ())
+    return None if any(os.environ.get(name) for name in names) or not names else names[0]
 
 
 def served_models(base_url: str, *, api_key: str | None = None, seconds: float = 5.0) -> tuple[str, ...]:

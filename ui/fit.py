@@ -13,6 +13,7 @@ import typer
 from ..errors import SqlbergError
 from .console import data_table, err, out, plain_text, print_json
 from .options import DatabaseArgument, JsonOption, PolicyOption, finite, read_policy
+from .running import tell_bad_lines
 
 if TYPE_CHECKING:
     from ..training.embedded.fitting import Fitted
@@ -102,12 +103,11 @@ def _line(name: str, measured: Measured) -> tuple[str, ...]:
 
 
 def _people(file: Path) -> list[Question]:
-    """Questions with SQL. Raises `SqlbergError` naming the first line that is none."""
+    """Questions with SQL; lines that are none are told. Raises `SqlbergError` where all are."""
     from ..training.evaluation.dataset import read_questions
 
     read = read_questions(file, db_id="database")
-    for bad in read.bad:
-        raise SqlbergError(f"{file}, line {bad.number}: {bad.reason}; give JSON with question and sql")
+    tell_bad_lines((file.name, bad) for bad in read.bad)
     if not read.rows:
-        raise SqlbergError(f"{file} holds no question")
+        raise SqlbergError(f"{file} holds no valid question: give JSON with question and sql")
     return list(read.rows)

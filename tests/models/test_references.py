@@ -23,6 +23,7 @@ from sqlberg.models.errors import (
     redact,
 )
 from sqlberg.models.references import list_models, load_chat_model
+from sqlberg.models.served import KEYS, VLLM_ADDRESS
 from sqlberg.models.transformers_chat import TransformersChatModel
 
 KEY = "sk-very-secret-0123456789"
@@ -223,6 +224,33 @@ def test_the_list_of_models_says_what_each_still_needs(address: str, monkeypatch
     assert {one.reference: one.needs for one in list_models()}[
         "openai:NAME"
     ] == "pip install 'sqlberg[openai]'"
+
+
+def test_a_model_without_its_server_or_key_is_not_called_ready(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def needs(base_url: str | None = None) -> dict[str, str]:
+        return {one.reference: one.needs for one in list_models(base_url=base_url)}
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    for names in KEYS.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    told = needs()
+    assert (
+        told["vllm:NAME"]
+        == told["vllm:NAME,NAME,..."]
+        == f"a server at {VLLM_ADDRESS}, or another --base-url"
+    )
+    assert told["openai:NAME"] == "a key in OPENAI_API_KEY, or --base-url"
+    assert told["mistralai:NAME"] == "a key in MISTRAL_API_KEY"
+    assert told["ollama:NAME"] == "a running server of ollama"
+    served = needs(f"{address}/v1")
+    assert (served["vllm:NAME"], served["vllm:base"], served["openai:NAME"]) == ("", "", "")
+    for names in KEYS.values():
+        monkeypatch.setenv(names[-1], KEY)
+    told = needs()
+    assert all(told[f"{provider}:NAME"] == "" for provider in KEYS)
 
 
 def test_reading_references_imports_nothing_heavy() -> None:

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlberg.errors import SqlbergError
+from sqlberg.training.evaluation.dataset import Question
 from sqlberg.ui.cli import app
 from typer.testing import CliRunner, Result
 
@@ -92,13 +94,30 @@ def test_questions_of_another_database_with_the_same_name_are_not_gone_on_with(s
     assert made.read_bytes() == content
 
 
-def test_questions_that_cannot_be_read_are_told_by_their_line(shop: Path, tmp_path: Path):
+def test_questions_that_cannot_be_read_are_set_aside_by_their_line(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("peft", reason="fitting needs the train extra")
+
+    def measured_by(*arguments: object, people: list[Question], **options: object) -> None:
+        raise SqlbergError(f"measured by {[one.question for one in people]}")
+
+    monkeypatch.setattr("sqlberg.training.embedded.fitting.fit", measured_by)
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('not json\n{"question": "How many?", "sql": "SELECT 1"}\n{"question": "No SQL?"}\n')
+    done = sqlberg("fit", shop, "--questions", asked, "--out", tmp_path / "run")
+    assert [f"asked.jsonl line {number} set aside" in done.stderr for number in (1, 3)] == [True, True]
+    assert "measured by ['How many?']" in done.stderr
+
+
+def test_a_file_without_any_question_is_not_fitted_by(shop: Path, tmp_path: Path):
     pytest.importorskip("peft", reason="fitting needs the train extra")
     asked = tmp_path / "asked.jsonl"
-    asked.write_text('{"question": "How many?", "sql": "SELECT 1"}\nnot json\n')
+    asked.write_text("not json\n")
     done = sqlberg("fit", shop, "--questions", asked, "--out", tmp_path / "run")
     assert done.exit_code == 1
-    assert "line 2" in done.stderr
+    assert "asked.jsonl line 1 set aside" in done.stderr
+    assert "holds no valid question" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
