@@ -13,7 +13,7 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises `SqlbergError` where that cannot be."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
         raise not_free(host, port, error) from error
 
