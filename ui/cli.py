@@ -7,8 +7,10 @@ Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +39,7 @@ from .synthesize import synthesize
 from .train import train
 from .train_embedded import train_embedded
 
+INTERRUPTED = 128 + signal.SIGINT
 _CODES = "\n\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -85,8 +88,20 @@ for _command in (*_ASKING, *_LEARNING, serve, sizing, mcp):
 app.add_typer(adapters)
 
 
+def _interrupted(signal_number: int, frame: FrameType | None) -> None:
+    """Ctrl-C. In the middle of an import, which may take it for an error of its own or swallow it, the
+    program ends at once: nothing is lost that is not safe from a kill.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point of the `sqlberg` script."""
+    signal.signal(signal.SIGINT, _interrupted)
     code: object = 0
     try:
         app(prog_name="sqlberg")

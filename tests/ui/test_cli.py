@@ -419,3 +419,33 @@ def test_ctrl_c_stops_the_query_and_leaves_no_process(questions: Path, command: 
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not psutil.wait_procs(children, timeout=20)[1]
+
+
+SWALLOWING = """
+import sys, time
+
+class Swallowing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sqlberg.agents.opening":
+            try:
+                print("importing", flush=True)
+                time.sleep(30)
+            except BaseException:
+                pass
+
+sys.meta_path.insert(0, Swallowing())
+sys.argv = ["sqlberg", "ask", "sample", "How many orders?"]
+from sqlberg.ui.cli import main
+main()
+"""
+
+
+def test_ctrl_c_ends_an_import_that_would_swallow_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SWALLOWING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 130
