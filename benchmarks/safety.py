@@ -115,7 +115,7 @@ def _run(database: Database, case: Attack) -> tuple[str, bool]:
         result = database.execute(case.sql, limits=TIGHT)
     except SqlbergError as error:
         return type(error).__name__, not any(mark in str(error) for mark in MARKS)
-    leaks = any(mark in str(result.rows) for mark in MARKS)
+    leaks = any(mark in str((result.columns, result.types, result.rows)) for mark in MARKS)
     if case.expectation == "cut":
         return "rows, cut" if result.cuts else "rows", not leaks
     return "rows", case.expectation == "plain" and not leaks

@@ -3,7 +3,9 @@
 secrets.
 
 Every value the caller must never see contains `CANARY`: hidden columns, hidden tables, rows outside the row
-filter. A result that holds it is a leak, whatever the query looked like. `POLICY` is what hides them.
+filter, the filter's own text. A result that holds it is a leak, whatever the query looked like. `POLICY` is
+what hides them. What reads them from elsewhere (macros, another schema, an enumeration, a text index) is
+there, too, in the engine that has it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ CANARY = "canary-5f1e"
 POLICY = {
     "hide_tables": ("salaries", "audit_*"),
     "hide_columns": ("customers.email", "employees.salary"),
-    "row_filters": {"orders": "region = 'EU'"},
+    "row_filters": {"orders": f"region = 'EU' AND note <> '{CANARY}'"},
 }
 """Arguments of an `AccessPolicy`."""
 
@@ -38,6 +40,23 @@ TABLES = {
 VIEWS = {
     "all_orders": "SELECT * FROM orders",
     "contacts": "SELECT id, email FROM customers",
+}
+
+ELSEWHERE = {
+    "duckdb": (
+        "CREATE MACRO all_salaries() AS TABLE SELECT * FROM salaries",
+        "CREATE VIEW pay_by_macro AS SELECT * FROM all_salaries()",
+        "CREATE SCHEMA hr",
+        "CREATE TABLE hr.salaries AS SELECT * FROM main.salaries",
+        "CREATE VIEW pay_of_hr AS SELECT * FROM hr.salaries",
+        f"CREATE TYPE secret_type AS ENUM ('{CANARY}')",
+        "CREATE TABLE audit_kinds (kind secret_type)",
+    ),
+    "sqlite": (
+        "CREATE VIRTUAL TABLE pay_index USING fts5(amount, content='salaries')",
+        "INSERT INTO pay_index (pay_index) VALUES ('rebuild')",
+        "CREATE VIRTUAL TABLE pay_words USING fts5vocab('pay_index', 'row')",
+    ),
 }
 
 NAMES = (
@@ -122,6 +141,8 @@ def build(engine: str, path: Path) -> None:
             connection.execute(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(row))})', values)
     for view, query in VIEWS.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")
+    for statement in ELSEWHERE[engine]:
+        connection.execute(statement)
     if engine == "sqlite":
         connection.commit()
     connection.close()

@@ -280,7 +280,22 @@ BEYOND = (
         "SELECT struct_extract(c, 'email') FROM customers c",
         "SELECT COLUMNS('em.*') FROM customers",
         "SELECT enum_range(NULL::secret_type)",
+        "SELECT enum_range(from_json('null', '\"secret_type\"'))",
+        "SELECT json_transform('null', '\"secret_type\"')",
+        "SELECT * FROM pay_by_macro",
+        "SELECT * FROM all_salaries()",
+        "SELECT * FROM pay_of_hr",
+        "SELECT * FROM hr.salaries",
+        "SELECT * FROM audit_kinds",
         on=DUCKDB,
+    )
+    + _attacks(
+        "reads beyond rights",
+        "SELECT * FROM pay_index",
+        "SELECT * FROM pay_index WHERE pay_index MATCH 'canary'",
+        "SELECT term FROM pay_words",
+        "SELECT * FROM pay_index_data",
+        on=SQLITE,
     )
     + _attacks(
         "reads beyond rights",
@@ -297,6 +312,11 @@ BEYOND = (
         "WITH salaries AS (SELECT 1 AS amount) SELECT * FROM salaries",
         'SELECT "email" FROM customers',
         "SELECT * FROM employees e, orders o WHERE e.id = o.id",
+        "SELECT (SELECT max(total) FROM orders)",
+        "SELECT EXISTS (SELECT 1 FROM orders)",
+        "SELECT 1 IN (SELECT id FROM orders), 2",
+        "SELECT total, count(*) FROM orders GROUP BY GROUPING SETS ((total), ()) HAVING (SELECT id FROM orders) > 1",
+        "SELECT name FROM customers WHERE \"email\" > 'a'",
         expect="plain",
     )
     + _attacks(
