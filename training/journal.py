@@ -65,7 +65,7 @@ class Journal(Generic[Row]):
             agree(path / SETTINGS, settings)
             self.records = _load(self._file, path / name, kind)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
         self._writing = threading.Lock()
 
@@ -97,7 +97,10 @@ class Journal(Generic[Row]):
         return found
 
     def close(self) -> None:
-        # A line that could not be written would be tried again, and fail again.
+        # Let go by itself: a child process that is just being started may hold a copy of the open file. And a
+        # line that could not be written would be tried again here, and fail again.
+        if not self._file.closed:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         with suppress(OSError):
             self._file.close()
 

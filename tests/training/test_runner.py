@@ -167,6 +167,15 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
         RunFolder(tmp_path / "run", SETTINGS)
 
 
+def test_a_folder_is_free_again_though_a_process_that_is_being_started_has_it_open(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {}) as records:
+        copy = os.dup(records._file.fileno())  # as between fork and exec
+    try:
+        RunFolder(tmp_path, {}).close()
+    finally:
+        os.close(copy)
+
+
 def test_ten_failures_in_a_row_stop_the_run_and_stay_unfinished(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 20)
 
