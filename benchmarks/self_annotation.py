@@ -43,7 +43,6 @@ from sqlberg.training.evaluation.dataset import Question, load_dataset
 from sqlberg.training.journal import fingerprint
 
 SEEDS = 1 / 30
-ROUNDS = 2
 VALIDATED = 800
 VALIDATING = (Arm(SFT), Arm("dpo"), Arm("dpo", "implicit"), Arm("dpo", "combined"), Arm("dpo", GOLD))
 RESULTS = BENCHMARKS / "results" / "self_annotation"
@@ -66,7 +65,7 @@ def one_seed(
     split = split_train(data, seed, taught=TAUGHT, seeds=SEEDS)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
     size = 6 if quick else recipe.questions
-    asked = [split.unlabelled[size * number : size * (number + 1)] for number in range(ROUNDS)]
+    asked = [split.unlabelled[size * number : size * (number + 1)] for number in range(recipe.rounds)]
     scored = split.unlabelled[-VALIDATED:] if validate else load_dataset(data, split="dev").questions
 
     def opened(name: str, questions: tuple[Question, ...]) -> list:

@@ -15,11 +15,13 @@ from ...tools.limits import Limits
 from ...tools.observations import render_result
 from ..grounds import grounds_of
 from ..results import is_empty, result_key
+from .wording import wording
 
 if TYPE_CHECKING:
     from ...tools.database import Database
 
 MOST_COLUMNS_ASKED = 8
+MOST_UNSAID = 6.0
 LEAST_LOGPROB = -20.0
 
 
@@ -61,6 +63,8 @@ class Evidence:
     inferred_joins: int = 0
     notes: tuple[str, ...] = ()
     named: float = 0.0
+    unsaid: tuple[str, ...] = ()
+    odd: int = 0
     shown: str = ""
 
     @property
@@ -81,6 +85,8 @@ class Evidence:
             "join notes": min(2.0, float(len(self.notes))),
             "columns named": self.named,
             "columns": math.log1p(min(len(self.columns), MOST_COLUMNS_ASKED)),
+            "words unsaid": min(MOST_UNSAID, float(len(self.unsaid))),
+            "odd operations": min(MOST_UNSAID, float(self.odd)),
             "reward": self.candidate.reward or 0.0,
             "likelihood": max(LEAST_LOGPROB, self.candidate.logprob or 0.0),
             "alike": self.candidate.alike,
@@ -126,13 +132,14 @@ def look(
     candidate = Candidate("", sql)
     if not sql:
         return Looked(Evidence(candidate))
+    reads = wording(question, sql, database.dialect)
     try:
         result = database.execute(sql, limits=limits, cancel=cancel)
         grounds = grounds_of(database, sql, result, explain=True, cancel=cancel)
     except QueryCancelled:
         raise
     except SqlbergError as error:
-        return Looked(Evidence(candidate, error=str(error)))
+        return Looked(Evidence(candidate, error=str(error), unsaid=reads.unsaid, odd=reads.odd))
     evidence = Evidence(
         candidate,
         rows=len(result.rows),
@@ -144,6 +151,8 @@ def look(
         inferred_joins=grounds.doubts.inferred_joins,
         notes=grounds.notes,
         named=_named(question, result.columns),
+        unsaid=reads.unsaid,
+        odd=reads.odd,
         shown=render_result(result),
     )
     in_order, in_any_order = (result_key(result.rows, ordered=ordered) for ordered in (True, False))

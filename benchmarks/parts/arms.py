@@ -77,7 +77,7 @@ Candidates = tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]
 @dataclass(frozen=True)
 class Recipe:
     """What training is like in all arms, chosen on train questions. copies: of each pair in other words;
-    questions: of a round; against: see `Annotator`.
+    questions, candidates, epochs: of a round; against: see `Annotator`.
     """
 
     rate: float = 1e-3
@@ -89,6 +89,9 @@ class Recipe:
     seed_epochs: int = 3
     epsilon: float = 0.01
     questions: int = 600
+    candidates: int = 4
+    epochs: int = 1
+    rounds: int = 2
     against: Literal["worst", "next"] = "worst"
 
 
@@ -113,7 +116,7 @@ class Bench:
         """
         pairs = []
         for (question, row), statements, verdicts in zip(
-            self.data.seeds, *self.deciding.look(self.data.seeds, None), strict=True
+            self.data.seeds, *self.deciding.look(self.data.seeds, None, self.recipe.candidates), strict=True
         ):
             right = [sql for sql, verdict in zip(statements, verdicts, strict=True) if verdict.right]
             wrong = [sql for sql, verdict in zip(statements, verdicts, strict=True) if not verdict.right]
@@ -159,7 +162,7 @@ class Bench:
     def candidates(self, number: int, adapter: Path, name: str) -> Candidates:
         """Those of a policy for the questions of a round; name: of the arm that keeps their scores."""
         asked = self.data.rounds[number]
-        written, verdicts = self.deciding.look(asked, adapter)
+        written, verdicts = self.deciding.look(asked, adapter, self.recipe.candidates)
         found = sampled([row for _, row in asked], written)
         policy = EmbeddedPolicy(self.deciding.weights, adapter)
         scored = scored_responses(policy, found, Settings(), self.learning(name), self.progress)
@@ -215,7 +218,9 @@ def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
         found = bench.candidates(number, adapter, arm.name) if number else first
         own, told = annotated(says, *found)
         pairs += own
-        adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, 1)
+        adapter, trained = bench.train(
+            f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, bench.recipe.epochs
+        )
         rounds.append({**told, **trained})
     return {"right": bench.deciding.score(bench.data.scored, adapter), "rounds": rounds}
 

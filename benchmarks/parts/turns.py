@@ -168,7 +168,7 @@ class Verdicts:
                     continue  # torn by a kill
                 evidence = row["looked"].pop("evidence")
                 candidate = Candidate(**evidence.pop("candidate"))
-                for name in ("columns", "notes"):
+                for name in ("columns", "notes", "unsaid"):
                     evidence[name] = tuple(evidence[name])
                 looked = Looked(Evidence(candidate, **evidence), **row["looked"])
                 self.known[identity, candidate.sql] = Verdict(looked, row["right"])
@@ -211,17 +211,19 @@ class Deciding:
     def verdicts(self) -> Verdicts:
         return verdicts_in(self.place / "verdicts", self.data)
 
-    def look(self, asked: Asked, adapter: Path | None) -> tuple[list[list[str]], list[list[Verdict]]]:
-        """What the model writes for each question with an adapter (None: by itself), the best first, and what
-        that shows; kept by the adapter's content.
+    def look(
+        self, asked: Asked, adapter: Path | None, count: int = CANDIDATES
+    ) -> tuple[list[list[str]], list[list[Verdict]]]:
+        """The `count` best statements that the model writes for each question with an adapter (None: by
+        itself), and what they show; kept by the adapter's content.
         """
         questions, rows = zip(*asked, strict=True)
-        name = f"{digest(adapter, WEIGHTS) if adapter else 'none'}-{rows[0].id}-{len(rows)}.json"
+        name = f"{digest(adapter, WEIGHTS) if adapter else 'none'}-{rows[0].id}-{len(rows)}-{count}.json"
         file = self.place / "written" / name
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             mine = file.with_suffix(f".{os.getpid()}")  # another process may be about to write the same
-            mine.write_text(json.dumps(write_sql(rows, self.weights, adapter, CANDIDATES)), encoding="utf-8")
+            mine.write_text(json.dumps(write_sql(rows, self.weights, adapter, count)), encoding="utf-8")
             mine.replace(file)
         written = json.loads(file.read_text(encoding="utf-8"))
         return written, self.verdicts.of(questions, written)

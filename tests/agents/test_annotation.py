@@ -24,6 +24,8 @@ EMPTY = Candidate("empty", "SELECT name FROM customer WHERE country = 'Chili'")
 FAILS = Candidate("fails", "SELECT nickname FROM customer")
 CROSS = Candidate("cross", "SELECT customer.name FROM customer, orders WHERE country = 'Chile'")
 DECLINES = Candidate("declines", "")
+MORE = "SELECT name FROM customer WHERE country IN ('Chile', 'Norway')"
+"""Wrong, though the data and the words of the question say nothing against it."""
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -60,6 +62,15 @@ def test_execution_prefers_what_the_data_supports(shop: Database, other: Candida
     assert annotation.reasons
 
 
+def test_execution_prefers_what_says_the_words_of_the_question(shop: Database):
+    other = Candidate("other", "SELECT name FROM customer WHERE country = 'Norway'")
+    annotation = annotate(shop, QUESTION, [other, RIGHT], annotator("execution"))
+    assert (annotation.verdict, annotation.chosen) == ("preferred", "right")
+    assert annotation.reasons[0].startswith("words unsaid: 0 against 1")
+    assert annotation.reasons[-1] == "left unsaid by the other: Chile"
+    assert by_id(gather(shop, QUESTION, [other]))["other"].unsaid == ("Chile",)
+
+
 def test_the_implicit_annotator_goes_by_the_reward_alone(shop: Database):
     poor, rich = Candidate("poor", RIGHT.sql, reward=-9.0), Candidate("rich", FAILS.sql, reward=11.0)
     annotation = annotate(shop, QUESTION, [poor, rich], annotator("implicit"))
@@ -69,7 +80,7 @@ def test_the_implicit_annotator_goes_by_the_reward_alone(shop: Database):
 
 def test_the_same_result_is_a_tie_and_little_evidence_an_abstention(shop: Database):
     assert annotate(shop, QUESTION, [RIGHT, AGAIN], annotator("execution")).verdict == "tie"
-    other = Candidate("other", "SELECT name FROM customer WHERE country = 'Norway'")
+    other = Candidate("other", MORE)
     undecided = annotate(shop, QUESTION, [RIGHT, other], annotator("execution"))
     assert (undecided.verdict, undecided.chosen) == ("tie", "")
     rewarded = [Candidate("a", RIGHT.sql, 1.0), Candidate("b", other.sql, 0.0)]
@@ -139,7 +150,7 @@ def test_every_annotator_has_a_name():
 
 
 def test_what_the_model_finds_likely_counts_where_the_data_is_silent(shop: Database):
-    other = Candidate("other", "SELECT name FROM customer WHERE country = 'Norway'", None, -6.0)
+    other = Candidate("other", MORE, None, -6.0)
     likely = Candidate("likely", RIGHT.sql, None, -0.5)
     told = annotate(shop, QUESTION, [other, likely], annotator("combined"))
     assert (told.verdict, told.chosen) == ("preferred", "likely")

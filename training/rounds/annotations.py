@@ -204,7 +204,8 @@ def agreements(annotated: Sequence[Annotated]) -> list[bool]:
         if said.verdict != "preferred":
             continue
         better, worse = said.evidence[said.chosen], said.evidence[said.rejected]
-        data = sum(weight * (better[name] - worse[name]) for name, weight in EXECUTION.items())
+        # Rows of an older version lack what was not yet looked for.
+        data = sum(w * (better.get(name, 0.0) - worse.get(name, 0.0)) for name, w in EXECUTION.items())
         reward = better["reward"] - worse["reward"]
         if data and reward:
             found.append((data > 0) == (reward > 0))
@@ -259,4 +260,5 @@ def sql_of(response: Sequence[Message]) -> str:
 
 def _told(evidence: Evidence) -> dict[str, Any]:
     about = {"sql": evidence.candidate.sql, "error": evidence.error, "rows": evidence.rows}
-    return {**about, "columns": list(evidence.columns), **evidence.features()}
+    told = {"columns": list(evidence.columns), "unsaid": list(evidence.unsaid)}
+    return {**about, **told, **evidence.features()}
