@@ -6,19 +6,26 @@ of its distinct statements, so that repaired or repeated candidates do not outvo
 votes was measured to hurt); without them, every candidate counts one. The share of the winning group, times
 the share of candidates that ran at all, is the confidence. A model that says of each candidate how sure it is
 (calibrated, lowered by what the data says against it) is taken at its word: these probabilities are the
-weights, and their sum in the winning group is the confidence. Differs from the paper: that, and abstention
-below a threshold, with the reason.
+weights, and their sum in the winning group is the confidence; less by `UNSAID` for each word of the question
+that a statement leaves unsaid and another says. Differs from the paper: that, and abstention below a
+threshold, with the reason.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .answer import Answer, Reading
 from .results import result_key
+from .wording import wording
+
+UNSAID = 0.6
+"""Chosen on 178 of people's questions over three databases that the embedded model has not seen: 132 right
+instead of 130, and as many with 0.4 to 0.8.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ def group_by_result(candidates: Sequence[Answer]) -> list[Group]:
     grouped: dict[str, list[Answer]] = {}
     for answer in ran:
         grouped.setdefault(result_key(answer.rows, ordered=ordered), []).append(answer)
-    weights = [_weight(members, ran) for members in grouped.values()]
+    heard = _heard(ran) if _say_how_sure(ran) else {}
+    weights = [_weight(members, ran, heard) for members in grouped.values()]
     groups = [
         Group(tuple(members), weight / (sum(weights) or 1.0), weight)
         for members, weight in zip(grouped.values(), weights, strict=True)
@@ -105,13 +113,21 @@ def _reading(answer: Answer, votes: int, share: float) -> Reading:
     return Reading(answer.sql, answer.columns, answer.rows, votes, share, answer.text, answer.cuts)
 
 
-def _weight(members: Sequence[Answer], everyone: Sequence[Answer]) -> float:
+def _heard(answers: Sequence[Answer]) -> dict[str, float]:
+    """By statement, what it loses for words that others say and it does not: 1 where it says the most."""
+    unsaid = {one.sql: len(wording(one.question, one.sql, one.origin.dialect).unsaid) for one in answers}
+    least = min(unsaid.values())
+    return {sql: UNSAID ** (words - least) for sql, words in unsaid.items()}
+
+
+def _weight(members: Sequence[Answer], everyone: Sequence[Answer], heard: Mapping[str, float]) -> float:
     if any(answer.logprob is None for answer in everyone):
         return float(len(members))
-    if _say_how_sure(everyone):
+    if heard:
         surest: dict[str, float] = {}
         for answer in members:
-            surest[answer.sql] = max(surest.get(answer.sql, 0.0), answer.confidence or 0.0)
+            sure = (answer.confidence or 0.0) * heard[answer.sql]
+            surest[answer.sql] = max(surest.get(answer.sql, 0.0), sure)
         return sum(surest.values())
     top = max(_total(answer) for answer in everyone)
     likeliest: dict[str, float] = {}

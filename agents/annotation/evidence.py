@@ -15,7 +15,7 @@ from ...tools.limits import Limits
 from ...tools.observations import render_result
 from ..grounds import grounds_of
 from ..results import is_empty, result_key
-from .wording import wording
+from ..wording import wording
 
 if TYPE_CHECKING:
     from ...tools.database import Database

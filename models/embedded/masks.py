@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .grammar import SketchError, classes, follow
-from .items import AGGREGATES, KEYWORD_IDS, KEYWORDS, LIKES, Item, Token
+from .items import AGGREGATES, ARITHMETIC, COMPARISONS, DATE_PARTS, KEYWORD_IDS, KEYWORDS, LIKES, Item, Token
 from .prompt import Prompt
 from .scope import Scope, scope_of
 
@@ -100,12 +100,12 @@ class Masks:
         return [c for c in self.columns if c.column.lower() != name and (c.table, c.column) not in kin]
 
     def _meaningless(self, scope: Scope, tokens: Sequence[Token]) -> set[Item]:
-        """Columns that mean nothing here: words and dates to be summed up, words to be the highest, and what
-        the SELECT list has already.
+        """Columns that mean nothing here: words and dates to be summed up, words to be the highest, a column
+        beside itself, and what the SELECT list has already.
         """
         last = tokens[-1] if tokens else ""
         function = last.split("_")[0] if isinstance(last, str) else ""
-        banned = _banned(self.prompt, function)
+        banned = _banned(self.prompt, function) | _itself(tokens)
         if scope.clause != "select":
             return banned
         for *before, operand in scope.selected:
@@ -121,3 +121,11 @@ def _banned(prompt: Prompt, function: str) -> set[Item]:
     if function in ("avg", "sum"):
         return prompt.dates | prompt.wordy
     return prompt.wordy if function in ("min", "max") else set()
+
+
+def _itself(tokens: Sequence[Token]) -> set[Item]:
+    """The column to compare or compute with: a row has one value of it, so nothing comes of it twice."""
+    if len(tokens) < 3 or tokens[-1] not in (*COMPARISONS, *ARITHMETIC):
+        return set()
+    before, left = tokens[-3], tokens[-2]
+    return {left} if isinstance(left, Item) and before not in (*AGGREGATES, *DATE_PARTS) else set()

@@ -122,6 +122,18 @@ def test_what_the_data_says_against_a_candidate_counts_in_the_vote() -> None:
     assert answer.sql == "b"
 
 
+def test_what_leaves_words_of_the_question_unsaid_counts_less_than_what_says_them() -> None:
+    asked = "Which candidates have more support than opposition?"
+    blind = sure("SELECT name FROM candidates WHERE support > age", [("a",)], 0.5)
+    heard = sure("SELECT name FROM candidates WHERE support > opposition", [("b",)], 0.4)
+    answer = elect([dataclasses.replace(one, question=asked) for one in (blind, heard)])
+    assert (answer.sql, answer.confidence) == (heard.sql, pytest.approx(0.4))
+    assert answer.readings[1].share == pytest.approx(0.3 / 0.7)
+    assert (
+        elect([dataclasses.replace(one, question="Which ones?") for one in (blind, heard)]).sql == blind.sql
+    )
+
+
 def test_candidates_that_did_not_run_lower_the_confidence() -> None:
     failed = Answer("q", status="failed", reason="no model")
     assert elect([candidate("a", [(1,)]), failed]).confidence == pytest.approx(0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlberg.agents.annotation.wording import Wording, wording
+from sqlberg.agents.wording import Wording, wording
 
 SAID = [
     (

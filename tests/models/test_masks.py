@@ -59,6 +59,15 @@ def test_words_are_neither_computed_with_nor_ordered_by_size():
     assert bool(masks.allowed(counted, "")[larger])
 
 
+def test_a_column_is_not_held_against_itself():
+    masks = masks_over(("age", "number"), ("fame", "number"))
+    age = column("singer", "age")
+    assert open_columns(masks, "select", "*", "where", age, "<") == {"fame"}
+    assert open_columns(masks, "select", age, "-") == {"fame"}
+    assert open_columns(masks, "select", "max", age, "-") == {"age", "fame"}
+    assert open_columns(masks, "select", "*", "where", age, "=", "(", "select", "max") == {"age", "fame"}
+
+
 def test_where_only_nonsense_is_left_it_may_be_written():
     assert open_columns(masks_over(("born", "date")), "select", "sum") == {"born"}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from ...models.embedded.prompt import STOP_WORDS, WORD, as_number, spoken, stem
+from ..models.embedded.prompt import STOP_WORDS, WORD, as_number, spoken, stem
 
 Forms = tuple[type[exp.Expr], ...]
 
