@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from parts.arms import GOLD, SFT, Arm, Bench, Data, Recipe, arms, run_arms
+from parts.arms import SFT, Bench, Data, Recipe, Scale, arms, run_arms
 from parts.by_seed import SeedResult, over_seeds
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
-from parts.turns import Deciding, open_dialogues
+from parts.turns import Asked, Deciding, open_dialogues
 from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.evaluation.dataset import Question, load_dataset
@@ -44,7 +44,9 @@ from sqlberg.training.journal import fingerprint
 
 SEEDS = 1 / 30
 VALIDATED = 800
-VALIDATING = (Arm(SFT), Arm("dpo"), Arm("dpo", "implicit"), Arm("dpo", "combined"), Arm("dpo", GOLD))
+VALIDATING = tuple(
+    arm for arm in arms() if not arm.flipped and (arm.method in (SFT, "dpo") or arm.scale == "many")
+)
 RESULTS = BENCHMARKS / "results" / "self_annotation"
 LEAST_GAIN = 5.0
 
@@ -64,16 +66,19 @@ def one_seed(
     """The arms of one seed; those that are there already stay."""
     split = split_train(data, seed, taught=TAUGHT, seeds=SEEDS)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
-    size = 6 if quick else recipe.questions
-    asked = [split.unlabelled[size * number : size * (number + 1)] for number in range(recipe.rounds)]
     scored = split.unlabelled[-VALIDATED:] if validate else load_dataset(data, split="dev").questions
 
-    def opened(name: str, questions: tuple[Question, ...]) -> list:
+    def opened(name: str, questions: tuple[Question, ...]) -> Asked:
         questions = questions[:6] if quick else questions
         dialogues = open_dialogues(questions, weights, data, folder / name)
         return list(zip(questions, dialogues, strict=True))
 
-    rounds = [opened(f"round-{number}-{size}", part) for number, part in enumerate(asked)]
+    def asked(scale: Scale) -> list[Asked]:
+        size = 6 if quick else scale.questions
+        starts = [size * number for number in range(scale.rounds)]
+        return [opened(f"round-{n}-{size}", split.unlabelled[at : at + size]) for n, at in enumerate(starts)]
+
+    rounds = {"few": asked(recipe.few), "many": asked(recipe.many)}
     everything = Data(
         opened("seeds", split.seeds), rounds, opened("validated" if validate else "dev", scored)
     )
@@ -126,7 +131,7 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
 def main() -> int:
     parser = options(__doc__, quick="a tiny run", output="runs/self_annotation", seeds=3)
     parser.add_argument("--validate", action="store_true", help="score on train questions that no arm uses")
-    names = [field.name for field in fields(Recipe)]
+    names = [field.name for field in fields(Recipe) if field.name not in ("few", "many")]
     for name in names:
         standard = getattr(Recipe(), name)
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(standard), default=standard)

@@ -12,7 +12,7 @@ side by side, each in a process that computes on one core.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -39,6 +39,8 @@ from sqlberg.training.trainer import Settings
 from .turns import Asked, Deciding, Verdict, processes, said, sampled
 
 FLIPPED = 0.25
+MANY = ("dpo", "ssapo", "epa")
+"""Objectives with the larger scale as well."""
 SFT, GOLD = "sft", "gold"
 """The arm that learns no more, and the annotator that knows the truth: what there is to reach."""
 
@@ -46,27 +48,28 @@ SFT, GOLD = "sft", "gold"
 @dataclass(frozen=True)
 class Arm:
     """method: an objective; annotator: "" trains on the seed preferences alone. flipped: a quarter of these
-    are the wrong way round.
+    are the wrong way round. scale: of its rounds, by its name in the recipe.
     """
 
     method: str
     annotator: str = ""
     flipped: bool = False
+    scale: Literal["few", "many"] = "few"
 
     @property
     def name(self) -> str:
         if self == Arm(SFT):
             return SFT
         parts = [self.method, self.annotator or "seed", *(["flipped"] if self.flipped else [])]
-        return " ".join(parts)
+        return " ".join(parts + (["many"] if self.scale == "many" else []))
 
 
 @dataclass(frozen=True)
 class Data:
-    """Questions and their dialogues: of the seed, of each round, and to score by."""
+    """Questions and their dialogues: of the seed, of each round of either scale, and to score by."""
 
     seeds: Asked
-    rounds: list[Asked]
+    rounds: Mapping[str, list[Asked]]
     scored: Asked
 
 
@@ -75,9 +78,18 @@ Candidates = tuple[list[Sampled], list[list[Verdict]], dict[str, Scored]]
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How much is asked without labels: questions in each of the rounds, and candidates for each question."""
+
+    questions: int
+    rounds: int
+    candidates: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What training is like in all arms, chosen on train questions. copies: of each pair in other words;
-    questions, candidates, epochs: of a round; against: see `Annotator`.
+    against: see `Annotator`.
     """
 
     rate: float = 1e-3
@@ -88,11 +100,9 @@ class Recipe:
     copies: int = 0
     seed_epochs: int = 3
     epsilon: float = 0.01
-    questions: int = 600
-    candidates: int = 4
-    epochs: int = 1
-    rounds: int = 2
     against: Literal["worst", "next"] = "worst"
+    few: Scale = Scale(600, 2, 4)
+    many: Scale = Scale(1800, 3, 8)
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Bench:
         """
         pairs = []
         for (question, row), statements, verdicts in zip(
-            self.data.seeds, *self.deciding.look(self.data.seeds, None, self.recipe.candidates), strict=True
+            self.data.seeds, *self.deciding.look(self.data.seeds, None), strict=True
         ):
             right = [sql for sql, verdict in zip(statements, verdicts, strict=True) if verdict.right]
             wrong = [sql for sql, verdict in zip(statements, verdicts, strict=True) if not verdict.right]
@@ -132,12 +142,12 @@ class Bench:
             )
         return pairs
 
-    def first(self, flipped: bool) -> tuple[list[Preference], Path, Candidates]:
-        """The seed preferences, pi_0, and its candidates for the first round."""
+    def first(self, flipped: bool, scale: str) -> tuple[list[Preference], Path, Candidates]:
+        """The seed preferences, pi_0, and its candidates for the first round of a scale."""
         pairs = self.seed_preferences(flipped)
         name = "pi_0 flipped" if flipped else "pi_0"
         adapter = self.train(name, None, pairs, "dpo", self.recipe.seed_epochs)[0]
-        return pairs, adapter, self.candidates(0, adapter, name)
+        return pairs, adapter, self.candidates(scale, 0, adapter, name)
 
     def train(
         self, name: str, start: Path | None, pairs: Sequence[Preference], method: str, epochs: int
@@ -159,10 +169,11 @@ class Bench:
         done = learn(policy, pairs, settings, self.trained / name, self.learning(name), self.progress)
         return done.adapter, {"pairs": done.pairs, "unreadable": done.unreadable, "moved": done.moved}
 
-    def candidates(self, number: int, adapter: Path, name: str) -> Candidates:
+    def candidates(self, scale: str, number: int, adapter: Path, name: str) -> Candidates:
         """Those of a policy for the questions of a round; name: of the arm that keeps their scores."""
-        asked = self.data.rounds[number]
-        written, verdicts = self.deciding.look(asked, adapter, self.recipe.candidates)
+        asked = self.data.rounds[scale][number]
+        count = self.recipe.few.candidates if scale == "few" else self.recipe.many.candidates
+        written, verdicts = self.deciding.look(asked, adapter, count)
         found = sampled([row for _, row in asked], written)
         policy = EmbeddedPolicy(self.deciding.weights, adapter)
         scored = scored_responses(policy, found, Settings(), self.learning(name), self.progress)
@@ -208,19 +219,17 @@ def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
     """One arm; goes on where it was stopped. Returns its figures, `right` as ones and zeros."""
     if arm == Arm(SFT):
         return {"right": bench.deciding.score(bench.data.scored, None)}
-    seeds, adapter, first = bench.first(arm.flipped)
+    seeds, adapter, first = bench.first(arm.flipped, arm.scale)
     says = None
     if arm.annotator not in ("", GOLD):
         weights = _fitted(bench, seeds) if arm.annotator == "combined" else None
         says = replace(annotator(arm.annotator, weights), against=bench.recipe.against)
     pairs, rounds = list(seeds), []
-    for number in range(len(bench.data.rounds) if arm.annotator else 0):
-        found = bench.candidates(number, adapter, arm.name) if number else first
+    for number in range(len(bench.data.rounds[arm.scale]) if arm.annotator else 0):
+        found = bench.candidates(arm.scale, number, adapter, arm.name) if number else first
         own, told = annotated(says, *found)
         pairs += own
-        adapter, trained = bench.train(
-            f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, bench.recipe.epochs
-        )
+        adapter, trained = bench.train(f"{arm.name}/round-{number + 1}", adapter, pairs, arm.method, 1)
         rounds.append({**told, **trained})
     return {"right": bench.deciding.score(bench.data.scored, adapter), "rounds": rounds}
 
@@ -228,11 +237,17 @@ def run_arm(bench: Bench, arm: Arm) -> dict[str, Any]:
 def run_arms(bench: Bench, wanted: Sequence[Arm]) -> Iterator[tuple[Arm, dict[str, Any]]]:
     """The figures of each arm, as they are finished. What several begin with is made first."""
     with processes() as pool:
-        for told in [pool.submit(bench.first, flipped) for flipped in {arm.flipped for arm in wanted}]:
+        for told in [pool.submit(_begin, bench, flipped, wanted) for flipped in (False, True)]:
             told.result()
         running = {pool.submit(run_arm, bench, arm): arm for arm in wanted}
         for done in as_completed(running):
             yield running[done], done.result()
+
+
+def _begin(bench: Bench, flipped: bool, wanted: Sequence[Arm]) -> None:
+    """What arms with these seed preferences have in common, one after the other: they share pi_0."""
+    for scale in sorted({arm.scale for arm in wanted if arm.flipped == flipped}):
+        bench.first(flipped, scale)
 
 
 def _fitted(bench: Bench, seeds: Sequence[Preference]) -> dict[str, float]:
@@ -260,4 +275,5 @@ def arms() -> list[Arm]:
         for method in ("dpo", "spa", "ssapo-published", "ssapo", "epa")
     ]
     flipped = [replace(arm, flipped=True) for arm in (Arm("dpo"), *clean) if arm.method != "epa"]
-    return [Arm(SFT), Arm("dpo"), Arm("dpo", GOLD), *clean, *flipped]
+    many = [Arm(*what, scale="many") for what in (("dpo", GOLD), *((m, "combined") for m in MANY))]
+    return [Arm(SFT), Arm("dpo"), Arm("dpo", GOLD), *clean, *many, *flipped]
