@@ -28,6 +28,7 @@ SAYING: dict[type[exp.Expr], str] = {
 }
 """Words that a function says."""
 
+PATTERNS = (exp.Like, exp.ILike, exp.RegexpLike, exp.Contains, exp.StartsWith, exp.EndsWith)
 HIGH = (
     "high|low|old|young|larg|small|long|short|lat|earli|big+|great|new|cheap|near|fast|slow|heavi|light|"
     "strong|weak|rich|poor|warm|cold|hot+|deep|tall|wid"
@@ -69,9 +70,7 @@ OPERATIONS = (
         (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between),
         (exp.Group, exp.Count),
     ),
-    _operation(
-        r"contain\w*|includ\w+|substring|letters?|(start|begin|end)(s|ing)? with", (exp.Like, exp.ILike)
-    ),
+    _operation(r"contain\w*|includ\w+|substring|letters?|(start|begin|end)(s|ing)? with", PATTERNS),
 )
 
 
@@ -89,7 +88,7 @@ def wording(question: str, sql: str, dialect: str) -> Wording:
     """How a statement reads beside its question; nothing where it cannot be read."""
     try:
         tree = parse_one(sql, dialect=dialect)
-    except SqlglotError:
+    except (SqlglotError, RecursionError):  # candidates are read whether or not the guard lets them run
         return Wording()
     asked = [one for one in OPERATIONS if one.cues.search(question)]
     meant = tuple(form for one in asked for form in (*one.forms, *one.beside))

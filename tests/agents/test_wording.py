@@ -36,6 +36,11 @@ ODD = [
         "SELECT title FROM film",
         "SELECT title FROM film WHERE y = 1999 OR y = 2001",
     ),
+    (
+        "Films that start with A",
+        "SELECT title FROM film",
+        "SELECT title FROM film WHERE starts_with(title, 'A')",
+    ),
     ("Films longer than 90", "SELECT title FROM film WHERE n = 90", "SELECT title FROM film WHERE n > 90"),
 ]
 
@@ -56,3 +61,4 @@ def test_a_name_is_no_operation(name: str):
 def test_what_is_no_sql_says_nothing():
     assert wording("How many?", "SELECT FROM WHERE (", "sqlite") == Wording()
     assert wording("", "SELECT 1", "sqlite") == Wording()
+    assert wording("How many?", "SELECT " + "(" * 3000 + "1" + ")" * 3000, "sqlite") == Wording()
