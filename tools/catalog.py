@@ -36,7 +36,7 @@ CATALOG_LIMITS = Limits(seconds=20.0, memory_mb=2048, rows=2_000_000, columns=2_
 SCHEMA_LIMITS = replace(CATALOG_LIMITS, cell_chars=1_000_000)
 """Those of reading the schema alone: the text that defines a table or view comes whole or not at all."""
 
-_VERSION = 2
+_VERSION = 3
 """Part of the cache key: raised when the catalog of the same database would come out different."""
 
 
@@ -66,7 +66,7 @@ def build_catalog(
         read, dialect, schema.tables, row_filters=filters, seconds=seconds, progress=progress
     )
     key = catalog_key(fingerprint, policy)
-    catalog = Catalog(name, dialect, tables, schema.joins, key)
+    catalog = Catalog(name, dialect, tables, schema.joins, key, schema=schema.name)
     return replace(catalog, joins=(*schema.joins, *infer_joins(catalog, read, row_filters=filters)))
 
 

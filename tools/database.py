@@ -54,7 +54,7 @@ def open_database(
     """Open a database for reading.
 
     reference: a DuckDB or SQLite file, a CSV, TSV, JSON or Parquet file, a folder of such files, or
-        "sample" (the bundled shop).
+        "sample" (the bundled shop). `shop.duckdb#marts`: another schema of the file than `main`.
     policy: what may be read (default: everything). Its row filters must run on their tables.
     limits: of every query (default: `Limits()`).
     cache_dir: where catalogs and indexes are kept (default: $SQLBERG_CACHE or the user's cache folder).
@@ -213,6 +213,10 @@ class Database:
         schema = self._read_schema()
         tables = {table.name: [column.name for column in table.columns] for table in schema.tables}
         return self.policy.idle_patterns(tables | {other.name: other.columns for other in schema.beyond})
+
+    def other_schemas(self) -> tuple[str, ...]:
+        """Schemas of the file that hold tables as well and are not read; told to nobody with a policy."""
+        return self._read_schema().others if self.policy == AccessPolicy() else ()
 
     def _build_catalog(self, fingerprint: str) -> Catalog:
         from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog

@@ -1,5 +1,7 @@
 """From what people write (`shop.duckdb`, `x.sqlite`, `folder/`, `a.csv`, `sample`, a URL) to an engine.
 
+`shop.duckdb#marts` is the schema `marts` of a DuckDB file.
+
 Files are told apart by their first bytes, not by their names: a SQLite file called `x.db` or `x.duckdb`
 opens.
 """
@@ -33,16 +35,38 @@ def find_engine(reference: str | Path, cache_dir: Path | None = None) -> Engine:
         text = _path_of_url(text, scheme[1].lower())
     shown = "".join(c if c.isprintable() else "?" for c in text[-200:])
     try:
+        text, schema = _parted(text)
         path = Path(text).expanduser()
         if not path.exists():
             raise DatabaseOpenError(f"there is no file or folder {shown}; check the spelling and the folder")
         path = path.resolve()
-        return _folder(path, shown, cache_dir) if path.is_dir() else _file(path, shown, cache_dir)
+        engine = _folder(path, shown, cache_dir) if path.is_dir() else _file(path, shown, cache_dir)
+        if not schema:
+            return engine
+        if not isinstance(engine, DuckDBFile):
+            raise DatabaseOpenError(f"{shown} names a schema, which only DuckDB files have; leave out the #")
+        return DuckDBFile(path, name=f"{engine.name}.{schema}", schema=schema)
     except PermissionError:
         raise DatabaseOpenError(f"{shown} may not be read; ask for read permission on it") from None
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~name of no user
         reason = getattr(error, "strerror", None) or "it is no usable path"
         raise DatabaseOpenError(f"cannot read {shown}: {reason}") from None
+
+
+def name_of(reference: str | Path) -> str:
+    """A short name for a database by its reference alone: `shop` for data/shop.duckdb, `shop.marts` for
+    data/shop.duckdb#marts."""
+    text, schema = _parted(os.fspath(reference))
+    stem = Path(text).stem or text
+    return f"{stem}.{schema}" if schema else stem
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A path and the schema after its last `#`; all is the path where there is such a file."""
+    path, mark, schema = text.rpartition("#")
+    if not mark or "/" in schema or os.path.exists(os.path.expanduser(text)):
+        return text, ""
+    return path, schema.strip()
 
 
 def _file(path: Path, shown: str, cache_dir: Path | None) -> Engine:

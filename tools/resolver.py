@@ -228,7 +228,7 @@ class Resolver:
                     node.set("alias", exp.TableAlias(this=node.this))
                 node.set("this", exp.to_identifier(common.emitted, quoted=True))
             return common.columns
-        table = self._catalog.table(name) if schema in ("", "main") else None
+        table = self._catalog.table(name) if schema in ("", self._catalog.schema.lower()) else None
         if table is None or not self._policy.sees_table(table.name):
             shown = _shown(f"{node.db}.{name}" if schema else name)
             raise NotPermitted(f"table {shown} {_ABSENT}{near_tables(self._catalog, name[:LONGEST])}")
@@ -279,7 +279,7 @@ class Resolver:
             parts.pop()
             if not parts:
                 return
-        if len(parts) > 2 and parts[0] == "main" and not scope.has("main"):
+        if len(parts) > 2 and parts[0] == self._catalog.schema.lower() and not scope.has(parts[0]):
             node.set("db" if len(parts) == 3 else "catalog", None)
             parts.pop(0)
         if self._catalog.dialect == "duckdb" and parts[0] in _SESSION and not scope.knows(parts[0]):

@@ -87,7 +87,8 @@ class Catalog:
 
     dialect: sqlglot's name of the SQL dialect ("duckdb", "sqlite", "postgres", ...).
     fingerprint: changes whenever the database's content, or the policy, changes. terms: words of the house
-    and what they mean (`notes.py`).
+    and what they mean (`notes.py`). schema: the one that the tables lie in, which may be written before
+    their names.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Catalog:
     joins: tuple[Join, ...] = ()
     fingerprint: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
+    schema: str = "main"
 
     @cached_property
     def by_name(self) -> dict[str, Table]:

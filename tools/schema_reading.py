@@ -39,13 +39,16 @@ class Beyond:
 class Schema:
     """What a database declares.
 
-    definitions: SQL of each view and virtual table by name, as the database stores it.
+    definitions: SQL of each view and virtual table by name, as the database stores it. name: of the schema
+    among those of the database; others: those that hold tables, too.
     """
 
     tables: tuple[Table, ...]
     joins: tuple[Join, ...] = ()
     definitions: dict[str, str] = field(default_factory=dict)
     beyond: tuple[Beyond, ...] = ()
+    name: str = "main"
+    others: tuple[str, ...] = ()
 
 
 def read_schema(read: Read, dialect: str) -> Schema:
@@ -187,6 +190,12 @@ SELECT function_name, NULL, coalesce(macro_definition, '') FROM duckdb_functions
 WHERE NOT internal AND database_name = current_database() AND function_type IN ('macro', 'table_macro')
 """
 
+_DUCKDB_OTHERS = """
+SELECT DISTINCT schema_name FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database() AND schema_name <> current_schema()
+ORDER BY schema_name
+"""
+
 _DUCKDB_KEYS = """
 SELECT table_name, constraint_type, constraint_column_names, referenced_table, referenced_column_names
 FROM duckdb_constraints()
@@ -236,7 +245,9 @@ def _read_duckdb(read: Read) -> Schema:
         Beyond(name, tuple(names or ()), definition)
         for name, names, definition in _rows(read, _DUCKDB_BEYOND)
     )
-    return Schema(tables, resolve_foreign_keys(tables, foreign_keys), definitions, beyond)
+    ((name,),) = _rows(read, "SELECT current_schema()")
+    others = tuple(other for (other,) in _rows(read, _DUCKDB_OTHERS))
+    return Schema(tables, resolve_foreign_keys(tables, foreign_keys), definitions, beyond, name, others)
 
 
 _READERS: dict[str, Callable[[Read], Schema]] = {"sqlite": _read_sqlite, "duckdb": _read_duckdb}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..tools.references import name_of
 from .console import out, plain_text, print_json, progress_bar
 from .learning_options import (
     AddressOption,
@@ -60,7 +61,7 @@ def candidates(
     from ..training.rounds.candidates import CANDIDATES, sample_candidates
     from ..training.rounds.sources import source_of
 
-    folder = output or Path("runs") / "candidates" / Path(database).stem
+    folder = output or Path("runs") / "candidates" / name_of(database)
     source = source_of(
         database, folder, questions=questions, policy=read_policy(policy), embedder=embedder, seed=seed
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SqlbergError
+from ..tools.references import name_of
 from .console import data_table, err, out, plain_text, print_json
 from .options import DatabaseArgument, JsonOption, PolicyOption, finite, read_policy
 from .running import tell_bad_lines
@@ -66,7 +67,7 @@ def fit(
 
     allowed = read_policy(policy)
     people = _people(questions) if questions else []
-    folder = output or Path("runs") / "fit" / Path(database).stem
+    folder = output or Path("runs") / "fit" / name_of(database)
     plan = Plan(count, checked, minutes, workers, rank, seed=seed)
     console = err()
     fitted = run_fit(

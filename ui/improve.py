@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..tools.references import name_of
 from .console import data_table, out, plain_text, print_json, progress_bar
 from .learning_options import (
     AlignedOption,
@@ -125,7 +126,7 @@ def improve(
         raise SqlbergError("--put-in-service is of a running server: name its model with --served")
     if put_in_service:
         checked_name(put_in_service)  # now, and not when the rounds are over
-    folder = output or Path("runs") / "improve" / Path(database).stem
+    folder = output or Path("runs") / "improve" / name_of(database)
     learner = learner_of(model)
     seeds = read_preference_file(seed_preferences, one_database(database))
     source = source_of(

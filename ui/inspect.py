@@ -37,6 +37,8 @@ def inspect(
 
       sqlberg inspect shop.duckdb --table orders --table customers
 
+      sqlberg inspect warehouse.duckdb#marts
+
       sqlberg inspect data/ --json
     """
     from ..agents.prompts import database_section, system_prompt
@@ -45,6 +47,7 @@ def inspect(
     with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
         tell_idle_patterns(opened)
         catalog = opened.catalog
+        others = opened.other_schemas()
     chosen = [_find(catalog, name) for name in table or ()]
     if as_json:
         print_json(_as_json(catalog, chosen or list(catalog.tables)))
@@ -60,6 +63,10 @@ def inspect(
         _print_overview(console, catalog)
         console.print(plain_text("What the model sees first (it finds columns with search_column):", "bold"))
         console.print(plain_text(database_section(catalog), lines=True))
+        if others:
+            file = database.rpartition("#")[0] or database
+            told = f"\nNot read: what lies in {', '.join(others)}. Open it as {file}#{others[0]}."
+            console.print(plain_text(told))
 
 
 def _find(catalog: Catalog, name: str) -> Table:

@@ -23,7 +23,7 @@ DatabaseArgument = Annotated[
     typer.Argument(
         metavar="DATABASE",
         help="A .duckdb, .sqlite, .csv, .parquet or .json file, a folder of such files, "
-        "or the word sample for the bundled shop.",
+        "or the word sample for the bundled shop. FILE.duckdb#SCHEMA: another schema than main.",
     ),
 ]
 ModelOption = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..tools.references import name_of
 from .console import data_table, err, out, plain_text, print_json, progress_bar
 from .learning_options import QuestionsOption, SelectorName, SourceArgument
 from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
@@ -51,7 +52,7 @@ def select(
     from ..training.rounds.sources import source_of
     from ..training.rows import write_rows
 
-    place = folder or Path("runs") / "select" / Path(database).stem
+    place = folder or Path("runs") / "select" / name_of(database)
     source = source_of(
         database,
         place,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SqlbergError
+from ..tools.references import name_of
 from .console import err, out, plain_text, print_json, progress_bar
 from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
 
@@ -56,7 +57,7 @@ def synthesize(
         open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened,
         _told_of(output),
     ):
-        name = Path(database).stem
+        name = name_of(database)
         earlier = _earlier(output, f"{name}-{seed}-", opened) if output else []
         lines = _lines(opened, name, (count, refuse, follow), seed, earlier)
         if output is not None:

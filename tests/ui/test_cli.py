@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 import pytest
 from sqlberg.ui.cli import app
@@ -282,6 +283,15 @@ def test_inspect_suggests_a_table_for_a_misspelt_one(pets: Path) -> None:
     done = sqlberg("inspect", pets, "--table", "pett")
     assert done.exit_code == 1
     assert "did you mean pet?" in done.stderr
+
+
+def test_inspect_tells_the_schemas_that_it_does_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "house.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA marts; CREATE TABLE marts.orders (id INTEGER)")
+        connection.execute("CREATE TABLE t (i INTEGER)")
+    assert f"Open it as {path}#marts." in sqlberg("inspect", path).stdout.replace("\n", "")
+    assert "orders" in sqlberg("inspect", f"{path}#marts").stdout
 
 
 def test_inspect_as_json_holds_the_catalog(pets: Path) -> None:

@@ -11,6 +11,8 @@ What Python's values cannot hold comes as the text that DuckDB itself prints: in
 months), nanoseconds, infinite dates and those before year 1 or after 9999. Not covered: intervals and
 nanoseconds in a VARIANT.
 
+One schema of the database is read: the one that is asked for, else `main`, else the only one with tables.
+
 One thread per child: rows come in the same order and floating-point sums in the same digits every time,
 and the address-space limit need not reserve stacks. Concurrency comes from several children.
 """
@@ -68,7 +70,7 @@ class DuckDBConnection:
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
             # The first statement loads what every later one needs; the memory baseline is taken after it.
-            self._database.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
+            self._schema = _schema_of(self._database, spec.get("schema", ""))
         except (duckdb.Error, RuntimeError) as error:
             raise EngineError("open", _open_message(str(error))) from None
         self._running: duckdb.DuckDBPyConnection = self._database
@@ -77,6 +79,8 @@ class DuckDBConnection:
         cursor = self._database.cursor()
         self._running = cursor
         try:
+            if self._schema != "main":  # a cursor begins in `main` again
+                cursor.execute("SET schema = ?", [_quoted(self._schema)])
             statements = cursor.extract_statements(sql)
             allowed = _READING_TRUSTED if trusted else _READING
             if len(statements) != 1 or statements[0].type.name not in allowed:
@@ -116,6 +120,34 @@ class DuckDBCursor:
 
     def close(self) -> None:
         self._cursor.close()
+
+
+_SCHEMAS = """
+SELECT schema_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()
+UNION SELECT schema_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
+ORDER BY schema_name
+"""
+
+
+def _schema_of(database: duckdb.DuckDBPyConnection, wanted: str) -> str:
+    """The schema to read; wanted: in any case, "" for none in particular. Raises EngineError."""
+    filled = [name for (name,) in database.execute(_SCHEMAS).fetchall()]
+    if wanted:
+        found = [name for name in filled if name.lower() == wanted.lower()]
+    else:
+        found = ["main"] if "main" in filled or not filled else filled
+    if len(found) == 1:
+        return found[0]
+    listed = (", ".join(filled[:10]) or "none") + (", ..." if len(filled) > 10 else "")
+    if wanted:
+        message = f"it has no tables in a schema {wanted[:100]}; schemas with tables: {listed}"
+    else:
+        message = f"its tables lie in several schemas ({listed}); say which: file.duckdb#{found[0]}"
+    raise EngineError("open", one_line(message))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _whole(sql: str, types: Sequence[str]) -> str:

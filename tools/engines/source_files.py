@@ -25,20 +25,24 @@ _kept: dict[
 
 
 class DuckDBFile:
-    """A DuckDB file (an `Engine`). It is opened by duckdb_engine.py, in a child."""
+    """A DuckDB file (an `Engine`). It is opened by duckdb_engine.py, in a child.
+
+    schema: the one to read; "" leaves it to the child.
+    """
 
     dialect = "duckdb"
 
-    def __init__(self, path: Path, *, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, name: str | None = None, schema: str = "") -> None:
         self.path = path
+        self.schema = schema
         self.name = name or path.stem
-        self.identity = str(path)
+        self.identity = f"{path}#{schema}" if schema else str(path)
 
     def spec(self) -> dict[str, Any]:
-        return {"engine": "duckdb", "path": str(self.path)}
+        return {"engine": "duckdb", "path": str(self.path), "schema": self.schema}
 
     def version(self) -> str:
-        return version_of(self.identity)
+        return version_of(str(self.path)) + self.schema
 
 
 class SQLiteFile:

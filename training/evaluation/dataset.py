@@ -71,7 +71,8 @@ class Dataset:
 
     def gold(self, question: Question) -> str | None:
         """The gold SQL in the dialect of the question's database file."""
-        duckdb = self.paths[question.db_id].suffix in _ENDINGS["duckdb"]
+        ending = self.paths[question.db_id].suffix.partition("#")[0]
+        duckdb = ending in _ENDINGS["duckdb"]
         return question.gold("duckdb" if duckdb else "sqlite")
 
 

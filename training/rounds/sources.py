@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import SqlbergError
+from ...tools.references import name_of
 from ..evaluation.dataset import (
     QUESTIONS,
     DatabaseFiles,
@@ -45,7 +46,7 @@ def identity(place: str, policy: AccessPolicy | None) -> dict[str, str]:
     """Which database, or folder of many, is read by which policy: answers of one are none of another."""
     path = Path(place)
     return {
-        "database": str(path.resolve()) if path.exists() else place,
+        "database": str(path.resolve()) if path.exists() or "#" in place else place,
         "policy": policy.digest() if policy else "",
     }
 
@@ -70,7 +71,7 @@ def source_of(
     """
     aside: list[tuple[str, BadLine]] = []
     many = _files(place)
-    name = Path(place).stem
+    name = name_of(place)
     opened = Opener(place, policy, embedder)
 
     def path(db_id: str) -> Path:
@@ -109,7 +110,7 @@ def source_of(
 
 def one_database(place: str) -> str | None:
     """The db_id of a place that is one database; None for a folder of questions and databases."""
-    return None if _files(place) else Path(place).stem
+    return None if _files(place) else name_of(place)
 
 
 class Opener:

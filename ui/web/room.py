@@ -16,6 +16,7 @@ from ...agents.conversation import new_thread_id
 from ...errors import SqlbergError
 from ...tools.limits import Limits, Result
 from ...tools.notes import Notes, read_notes, write_notes
+from ...tools.references import name_of
 from ...training.feedback.store import Asked, Logged, Store
 from ...training.formats import parted
 from .visitors import visitor
@@ -255,7 +256,7 @@ def named(references: list[str]) -> dict[str, str]:
     """Databases by the names that people see: of the file or folder, told apart by numbers."""
     found: dict[str, str] = {}
     for reference in references:
-        stem = Path(reference).stem or reference
+        stem = name_of(reference)
         name, tries = stem, 2
         while name in found:
             name, tries = f"{stem} {tries}", tries + 1
