@@ -44,17 +44,27 @@ def work_through(
     concurrency: int = 1,
     finished: Callable[[Row], None] = lambda row: None,
     failure: Callable[[Row], str] = lambda row: "",
+    again: bool = False,
 ) -> list[Row]:
     """Do the work for every item that is not in the journal yet; returns the rows of all, in order.
 
     work: from the item, its open database (asked for when it is needed) and an event that is set when the run
     is interrupted. open_database: opens one by its db_id; each is open only while its items last. finished:
     called once per new row, from any thread, one at a time. failure: why a row failed, "" where it did not.
+    again: also those that failed in an earlier run; their new rows take the place of the old.
     Raises `SqlbergError` where the journal has other items under their names, and after ten failures in a row
-    (they stay unfinished). On any exception, Ctrl-C included, running queries are stopped and what was
-    finished is kept.
+    or where there is nothing but failures (they stay unfinished). On any exception, Ctrl-C included, running
+    queries are stopped and what was finished is kept.
     """
-    todo = [item for item, there in zip(items, journal.finished(items), strict=True) if not there]
+
+    def succeeded(item: Item) -> bool:
+        row = journal.records.get(item.id)
+        return row is not None and not failure(row)
+
+    there = journal.finished(items)
+    todo = [
+        item for item, known in zip(items, there, strict=True) if not known or (again and not succeeded(item))
+    ]
     databases = _OpenDatabases(open_database, todo)
     course = _Course(journal, finished, failure)
     pending: queue.SimpleQueue[Item] = queue.SimpleQueue()
@@ -82,7 +92,7 @@ def work_through(
         for thread in workers:
             while thread.is_alive():
                 thread.join(0.2)  # short, so that Ctrl-C is heard
-        course.end()
+        course.end(any(map(succeeded, items)))
     finally:
         course.stop.set()
         databases.close()
@@ -108,13 +118,10 @@ class _Course(Generic[Row]):
         with self._lock:
             if self.stop.is_set():
                 return
-            if cause := self._failure(row):
+            if self._failure(row):
                 self._failed.append(row)
                 if len(self._failed) >= FAILURES_IN_A_ROW:
-                    self._error = SqlbergError(
-                        f"{len(self._failed)} questions in a row failed, the last with: {cause}; "
-                        "repair that and start again, finished questions are kept"
-                    )
+                    self._error = self._gone(f"{len(self._failed)} questions in a row failed")
                     self.stop.set()
                 return
             self._write([*self._failed, row])
@@ -125,11 +132,19 @@ class _Course(Generic[Row]):
             self._error = self._error or error
             self.stop.set()
 
-    def end(self) -> None:
+    def end(self, any_succeeded: bool) -> None:
         """Keep the last failures, or raise what stopped the run."""
+        if self._failed and not any_succeeded:
+            self._error = self._error or self._gone("every question failed")
         if self._error is not None:
             raise self._error
         self._write(self._failed)
+
+    def _gone(self, what: str) -> SqlbergError:
+        cause = self._failure(self._failed[-1])
+        return SqlbergError(
+            f"{what}, the last with: {cause}; repair that and start again, finished questions are kept"
+        )
 
     def _write(self, rows: Sequence[Row]) -> None:
         for row in rows:

@@ -61,12 +61,12 @@ def candidates(
     from ..training.rounds.candidates import CANDIDATES, sample_candidates
     from ..training.rounds.sources import source_of
 
+    cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     folder = output or Path("runs") / "candidates" / name_of(database)
     source = source_of(
         database, folder, questions=questions, policy=read_policy(policy), embedder=embedder, seed=seed
     )
     tell_bad_lines(source.set_aside)
-    cluster = cluster_of(engine, workers, gpus, ray_address, concurrency)
     named = ToLoad(model, base_url)
     with progress_bar("{task.description}") as bar:
         progress = shown(bar)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import SqlbergError
 from .console import data_table, err, out, plain_text, print_json, progress_bar
 from .options import BaseUrlOption, EmbedderOption, JsonOption, ModelOption, finite
 
@@ -56,7 +55,8 @@ def evaluate(
     """Score a model on questions with gold SQL.
 
     Every finished question is on disk at once: after Ctrl-C, a crash or kill -9 the same command goes on
-    where it stopped. The run folder holds results.jsonl, settings.json and summary.json.
+    where it stopped, and asks again what could not be asked, for example while a server was away. The run
+    folder holds results.jsonl, settings.json and summary.json.
 
     Examples:
 
@@ -96,8 +96,6 @@ def evaluate(
         console.print(plain_text(f"Results: {path}"))
     for failure in failures(records):
         err().print(plain_text(failure))
-    if summary["failed"] == len(records):
-        raise SqlbergError("no question could be answered: these figures say nothing of the model")
 
 
 def _run(dataset: Dataset, answer: Answering, folder: RunFolder, setup: Setup) -> list[Record]:
@@ -106,7 +104,8 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, setup: Setup) -
     from ..training.evaluation.comparators import HEADLINE
     from ..training.evaluation.runner import run
 
-    known = [folder.records[q.id] for q in dataset.questions if q.id in folder.records]
+    there = [folder.records[q.id] for q in dataset.questions if q.id in folder.records]
+    known = [record for record in there if record.status != "failed"]
     right, done = sum(record.scores[HEADLINE] == 1 for record in known), len(known)
     console = err()
     with progress_bar("Questions") as bar:
@@ -128,6 +127,7 @@ def _run(dataset: Dataset, answer: Answering, folder: RunFolder, setup: Setup) -
             open_database=opening(setup, dataset),
             concurrency=setup.concurrency,
             finished=finished,
+            again=True,
         )
 
 

@@ -205,6 +205,40 @@ def test_a_single_failure_is_recorded_with_its_cause(tmp_path: Path) -> None:
     ]
 
 
+def test_a_run_of_which_every_question_failed_keeps_none(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 3)
+
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
+        raise SqlbergError("no server answers")
+
+    with pytest.raises(SqlbergError, match="every question failed, the last with: no server answers"):
+        evaluate(dataset, answer, tmp_path / "run")
+    assert (tmp_path / "run" / RESULTS).read_text() == ""
+
+
+def test_what_failed_is_asked_again_where_that_is_wanted(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 3)
+    away, asked = ["q1", "q2"], []
+
+    def answer(question: str, database: Database, cancel: threading.Event) -> Answer:
+        asked.append(question)
+        if question in away:
+            raise SqlbergError("no server answers")
+        return Answer(question, sql="SELECT 1")
+
+    evaluate(dataset, answer, tmp_path / "run")
+    away.remove("q1")
+    assert [one.status for one in evaluate(dataset, answer, tmp_path / "run")] == [
+        "answered",
+        "failed",
+        "failed",
+    ]
+    for _ in range(2):
+        records = evaluate(dataset, answer, tmp_path / "run", again=True)
+        assert [record.status for record in records] == ["answered", "answered", "failed"]
+    assert asked == ["q0", "q1", "q2", "q1", "q2", "q2"]
+
+
 def test_a_programming_error_stops_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", ["SELECT 1"] * 2)
 

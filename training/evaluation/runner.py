@@ -49,13 +49,15 @@ def run(
     concurrency: int = 1,
     limits: Limits = SCORING_LIMITS,
     finished: Callable[[Record], None] = lambda record: None,
+    again: bool = False,
 ) -> list[Record]:
     """Answer and score what is not yet in `folder`; returns the records of all questions, in dataset order.
 
     open_database: opens one by its db_id; each is open only while its questions last.
-    finished: called once per newly finished question, from any thread, one at a time.
-    Raises `SqlbergError` after ten failed questions in a row (they stay unfinished). On any exception, Ctrl-C
-    included, running queries are stopped and what was finished is kept.
+    finished: called once per newly finished question, from any thread, one at a time. again: ask those that
+    failed in an earlier run again. Raises `SqlbergError` after ten failed questions in a row, and where all
+    failed (they stay unfinished). On any exception, Ctrl-C included, running queries are stopped and what was
+    finished is kept.
     """
 
     def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Record:
@@ -71,7 +73,8 @@ def run(
         open_database=open_database,
         concurrency=concurrency,
         finished=finished,
-        failure=lambda record: (record.error or record.reason) if record.status == "failed" else "",
+        failure=_failed,
+        again=again,
     )
 
 
@@ -123,6 +126,11 @@ def _evaluate(
         tool_calls=len(given.steps),
         seconds=seconds,
     )
+
+
+def _failed(record: Record) -> str:
+    """Why a question could not be asked; "" where it was."""
+    return (record.error or record.reason) if record.status == "failed" else ""
 
 
 def _failure(question: Question, error: str, seconds: float) -> Record:
