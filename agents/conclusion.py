@@ -23,6 +23,7 @@ from .budget import Budget, Spent
 from .confidence import confidence
 from .deadline import Cancelled, OutOfTime, run_until
 from .grounds import Grounds, grounds_of
+from .omissions import omissions
 from .state import Ending
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def conclude(
         text = answer.text or _without_result(ending)
         return dataclasses.replace(answer, text=text, seconds=spent.seconds())
     grounds, unknown = _grounds(database, best, seconds=spent.left(budget), cancel=cancel, explain=explain)
+    omitted = omissions(question, best.sql, database.dialect, within=database.name)
+    doubts = dataclasses.replace(grounds.doubts, omitted=len(omitted))
     result = best.result
     return dataclasses.replace(
         answer,
@@ -75,12 +78,19 @@ def conclude(
         text=answer.text or _with_result(ending, best),
         ordered=grounds.ordered,
         evidence=grounds.evidence,
-        notes=(*grounds.notes, *unknown),
+        notes=(*_told_of(omitted), *grounds.notes, *unknown),
         origin=dataclasses.replace(grounds.origin, model=model_name),
-        confidence=confidence(logprob, grounds.doubts),
+        confidence=confidence(logprob, doubts),
         logprob=logprob,
         seconds=spent.seconds(),
     )
+
+
+def _told_of(omitted: Sequence[str]) -> tuple[str, ...]:
+    """A note on what the question names and the statement does not."""
+    shown = ", ".join(map(cell, omitted[:_ROWS_IN_WORDS]))
+    more = ", …" if len(omitted) > _ROWS_IN_WORDS else ""
+    return (f"The question names {shown}{more}, which the SQL does not use.",) if omitted else ()
 
 
 def in_words(columns: Sequence[str], rows: Sequence[Sequence[object]], cuts: Sequence[Cut]) -> str:

@@ -22,18 +22,20 @@ MISSING_LITERAL = 0.5
 UNKNOWN_JOIN = 0.6
 INFERRED_JOIN = 0.9
 EMPTY_RESULT = 0.6
+OMITTED = 0.5
 
 
 @dataclass(frozen=True)
 class Doubts:
     """What speaks against an answer: literals that the data does not hold, joins that no key supports, no
-    rows.
+    rows, what the question names outright and the statement does not (omissions.py).
     """
 
     missing_literals: int = 0
     unknown_joins: int = 0
     inferred_joins: int = 0
     empty: bool = False
+    omitted: int = 0
 
     @property
     def factor(self) -> float:
@@ -43,6 +45,7 @@ class Doubts:
             * UNKNOWN_JOIN**self.unknown_joins
             * INFERRED_JOIN**self.inferred_joins
             * (EMPTY_RESULT if self.empty else 1.0)
+            * OMITTED**self.omitted
         )
 
 

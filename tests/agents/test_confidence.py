@@ -6,7 +6,7 @@ import math
 
 import pytest
 from langchain_core.messages import AIMessage
-from sqlberg.agents.answer import Logprob
+from sqlberg.agents.answer import Answer, Logprob
 from sqlberg.agents.confidence import Doubts, confidence, logprob_of
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.tools.database import Database
@@ -31,7 +31,13 @@ def test_it_is_unknown_without_log_probabilities() -> None:
 
 @pytest.mark.parametrize(
     "doubts",
-    [Doubts(missing_literals=1), Doubts(unknown_joins=1), Doubts(inferred_joins=1), Doubts(empty=True)],
+    [
+        Doubts(missing_literals=1),
+        Doubts(unknown_joins=1),
+        Doubts(inferred_joins=1),
+        Doubts(empty=True),
+        Doubts(omitted=1),
+    ],
 )
 def test_every_doubt_lowers_it(doubts: Doubts) -> None:
     sure, doubted = confidence(Logprob(-1.0, 10), Doubts()), confidence(Logprob(-1.0, 10), doubts)
@@ -60,3 +66,15 @@ def test_a_literal_that_the_data_does_not_hold_halves_it(music: Database) -> Non
     known, unknown = of("France"), of("Frankreich")
     assert known is not None
     assert unknown == pytest.approx(known / 2)
+
+
+def test_what_the_question_names_and_the_statement_does_not_is_told_and_halves_it(music: Database) -> None:
+    def asked(question: str) -> Answer:
+        script = [sql("SELECT count(*) FROM singer", logprob=-0.1), words("x")]
+        return SqlAgent(music, ScriptedModel(script=script)).ask(question)
+
+    said, left_out = asked("How many singers are there?"), asked("How many singers are over 48?")
+    assert said.notes == ()
+    assert left_out.notes == ("The question names 48, which the SQL does not use.",)
+    assert said.confidence is not None
+    assert left_out.confidence == pytest.approx(said.confidence / 2)
