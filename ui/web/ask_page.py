@@ -57,7 +57,7 @@ class AskPage:
         )  # fmt: skip
         with gr.Row(equal_height=True):
             self.question = gr.Textbox(
-                label="Question", placeholder="How many customers came back last year?", max_lines=4,
+                label="Question", placeholder="Which store has the most employees?", max_lines=4,
                 scale=6, autofocus=True, elem_id="question", max_length=8_000,
             )  # fmt: skip
             self.ask = gr.Button("Ask", variant="primary", min_width=90, elem_id="ask")
