@@ -32,10 +32,14 @@ _NUMBER = re.compile(
 _QUOTED = re.compile(
     r"""(?<!\w)(?:"([^"]{2,60})"|'([^']{2,60})'(?!\w)|“([^”]{2,60})”|‘([^’]{2,60})’(?!\w))"""
 )
-_WHOLE = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
-_DIGITS = re.compile(r"\d+")
+# Bounded, so that each is a decimal that can be reckoned with.
+_WHOLE = re.compile(r"\d{1,30}(?:\.\d{1,30})?(?:e[+-]?\d{1,3})?", re.IGNORECASE)
+_DIGITS = re.compile(r"\d{1,30}")
 _LETTER = re.compile(r"[^\W\d_]")
 LEAST = 2
+"""Numbers below it are said in many ways (`more than 0`, `one`)."""
+_LONGEST = 30
+"""Characters of a number; longer ones are passed over."""
 _ALIKE = 75
 """Least similarity (rapidfuzz WRatio, 0 to 100) of a name or value to quoted words that it stands for."""
 
@@ -46,8 +50,9 @@ def omissions(question: str, sql: str, dialect: str, *, within: str = "") -> tup
     within: what else says them, such as the database's name. Empty where the statement cannot be read.
     """
     words = _QUOTED.sub(" ", question)
-    quoted = ["".join(found) for found in _QUOTED.findall(question)]
-    numbers = _NUMBER.findall(words) if _LETTER.search(words) else []
+    quoted = ["".join(groups) for groups in _QUOTED.findall(question)]
+    found = _NUMBER.findall(words) if _LETTER.search(words) else []
+    numbers = [text for text in found if len(text) <= _LONGEST]
     if not quoted and not numbers:
         return ()
     try:

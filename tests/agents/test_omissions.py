@@ -38,6 +38,12 @@ from sqlberg.agents.omissions import omissions
         ("Those of 'Model 9'", "SELECT a FROM t WHERE m = 9", []),
         ("Those of 1999 and 1999", "SELECT a FROM t", ["1999"]),
         ("Those of 1999", "SELECT (((", []),
+        (
+            "Those of 1999",
+            "SELECT a FROM t WHERE b IN ('1e99999999999999999999999', 1e999999999999)",
+            ["1999"],
+        ),
+        ("Those of " + "9" * 1_100_000, "SELECT a FROM t", []),
         ("Those of 1999", f"SELECT {'(' * 3000}1{')' * 3000}", []),
     ],
 )
