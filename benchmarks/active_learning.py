@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 from parts.by_seed import SeedResult, over_seeds
+from parts.openings import Asked, Opened, open_dialogues
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
-from parts.turns import Asked, Deciding, Opened, open_dialogues, processes, said
+from parts.turns import Deciding, processes, said
 from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.tools.database import Database
@@ -117,9 +118,9 @@ def prepare(data: Path, folder: Path, seed: int, quick: bool) -> Given:
     asked = split.unlabelled[:30] if quick else split.unlabelled
     dev = load_dataset(data, split="dev").questions
     dev = dev[:6] if quick else dev
-    opened = open_dialogues(asked, weights, data, folder / "pool")
+    opened = open_dialogues(asked, weights, data, folder)
     pool = [pair for pair in zip(asked, opened, strict=True) if pair[1].opening and pair[0].sql]
-    scored = list(zip(dev, open_dialogues(dev, weights, data, folder / "dev"), strict=True))
+    scored = list(zip(dev, open_dialogues(dev, weights, data, folder), strict=True))
     given = Given(Deciding(weights, folder, data), pool, scored, seed)
     return replace(given, points=2, each=4) if quick else given
 

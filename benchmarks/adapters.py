@@ -28,10 +28,11 @@ from typing import Any
 import numpy as np
 import torch
 from parts.by_seed import SeedResult, over_seeds
+from parts.openings import Asked, open_dialogues
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
-from parts.turns import CANDIDATES, Asked, Deciding, answered, open_dialogues, said, write_scored
+from parts.turns import CANDIDATES, Deciding, answered, said, write_scored
 from sqlberg.models.adapters.folders import digest
 from sqlberg.models.adapters.kinds import Adapter, Kind
 from sqlberg.models.embedded.weights import SHIPPED, load_members, load_weights
@@ -108,11 +109,11 @@ def one_seed(data: Path, quick: bool, folder: Path, kept: Path, seed: int) -> No
     split = split_train(data, seed, taught=TAUGHT, seeds=SEEDS)
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
 
-    def opened(name: str, questions: tuple[Question, ...]) -> Asked:
+    def opened(questions: tuple[Question, ...]) -> Asked:
         questions = questions[:6] if quick else questions
-        return list(zip(questions, open_dialogues(questions, weights, data, folder / name), strict=True))
+        return list(zip(questions, open_dialogues(questions, weights, data, folder), strict=True))
 
-    taught, dev = opened("seeds", split.seeds), opened("dev", load_dataset(data, split="dev").questions)
+    taught, dev = opened(split.seeds), opened(load_dataset(data, split="dev").questions)
     result = SeedResult(kept, seed, RECIPE, digest(weights))
     deciding = Deciding(weights, folder, data)
     wanted = [way for way in WAYS if way.name not in result.parts]

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 from parts.by_seed import SeedResult, over_seeds
+from parts.openings import Asked, open_dialogues
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
-from parts.turns import Asked, Deciding, open_dialogues, processes, said
+from parts.turns import Deciding, processes, said
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
 from sqlberg.models.adapters.folders import digest
@@ -77,8 +78,8 @@ def one_seed(data: Path, quick: bool, folder: Path, kept: Path, seed: int) -> No
     questions, wrong = lessons(data, names[:2] if quick else names, seed)
     dev = load_dataset(data, split="dev").questions
     dev = dev[:6] if quick else dev
-    taught = open_dialogues(questions, weights, data, folder / "poft-lessons")
-    asked = list(zip(dev, open_dialogues(dev, weights, data, folder / "dev"), strict=True))
+    taught = open_dialogues(questions, weights, data, folder)
+    asked = list(zip(dev, open_dialogues(dev, weights, data, folder), strict=True))
     told: dict[bool, list[Lesson]] = {True: [], False: []}
     for question, row, noisy in zip(questions, taught, wrong, strict=True):
         if row.prompt and question.sql:

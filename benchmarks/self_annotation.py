@@ -34,10 +34,11 @@ from typing import Any
 import numpy as np
 from parts.arms import SFT, Bench, Data, Recipe, Scale, arms, run_arms
 from parts.by_seed import SeedResult, over_seeds
+from parts.openings import Asked, open_dialogues
 from parts.paired import mean_and_interval, share
 from parts.run_folders import BENCHMARKS, finish, options
 from parts.sft_start import STEPS, TAUGHT, sft_start, split_train
-from parts.turns import Asked, Deciding, open_dialogues
+from parts.turns import Deciding
 from sqlberg.models.adapters.folders import digest
 from sqlberg.models.embedded.weights import SHIPPED
 from sqlberg.training.evaluation.dataset import Question, load_dataset
@@ -69,20 +70,17 @@ def one_seed(
     weights = SHIPPED if quick else sft_start(data, folder, split.taught, STEPS, seed)
     scored = split.unlabelled[-VALIDATED:] if validate else load_dataset(data, split="dev").questions
 
-    def opened(name: str, questions: tuple[Question, ...]) -> Asked:
+    def opened(questions: tuple[Question, ...]) -> Asked:
         questions = questions[:6] if quick else questions
-        dialogues = open_dialogues(questions, weights, data, folder / name)
-        return list(zip(questions, dialogues, strict=True))
+        return list(zip(questions, open_dialogues(questions, weights, data, folder), strict=True))
 
     def asked(scale: Scale) -> list[Asked]:
         size = 6 if quick else scale.questions
         starts = [size * number for number in range(scale.rounds)]
-        return [opened(f"round-{n}-{size}", split.unlabelled[at : at + size]) for n, at in enumerate(starts)]
+        return [opened(split.unlabelled[at : at + size]) for at in starts]
 
     rounds = {"few": asked(recipe.few), "many": asked(recipe.many)}
-    everything = Data(
-        opened("seeds", split.seeds), rounds, opened("validated" if validate else "dev", scored)
-    )
+    everything = Data(opened(split.seeds), rounds, opened(scored))
     result = SeedResult(kept, seed, asdict(recipe), digest(weights))
     wanted = [arm for arm in (VALIDATING if validate else arms()) if arm.name not in result.parts]
     for arm, told in run_arms(Bench(Deciding(weights, folder, data), everything, recipe, seed), wanted):

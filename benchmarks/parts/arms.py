@@ -36,7 +36,8 @@ from sqlberg.training.rounds.plan import Progress
 from sqlberg.training.rounds.rewards import Scored, scored_responses
 from sqlberg.training.trainer import Settings
 
-from .turns import Asked, Deciding, Verdict, processes, said, sampled
+from .openings import Asked
+from .turns import Deciding, Verdict, processes, said, sampled
 
 FLIPPED = 0.25
 MANY = ("dpo", "ssapo", "epa")

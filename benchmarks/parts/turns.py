@@ -11,22 +11,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict
 from sqlberg.agents.annotation.evidence import Candidate, Evidence, Looked, look
 from sqlberg.agents.opening import open_database
-from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
 from sqlberg.models.adapters.folders import WEIGHTS, digest
-from sqlberg.models.embedded.chat_model import EmbeddedChatModel
 from sqlberg.models.embedded.grammar import Query, parse
 from sqlberg.models.embedded.network import SketchNetwork
 from sqlberg.models.embedded.prompt import PromptWriter
@@ -35,18 +31,16 @@ from sqlberg.models.embedded.sql_writer import SqlWriter, UnconnectedTables
 from sqlberg.models.embedded.weights import load_weights
 from sqlberg.tools.database import Database
 from sqlberg.tools.limits import Limits
-from sqlberg.training.course import work_through
 from sqlberg.training.embedded.trajectories import read_turn
 from sqlberg.training.embedded.workers import compute_alone
 from sqlberg.training.evaluation.comparators import multiset
 from sqlberg.training.evaluation.dataset import Question
-from sqlberg.training.formats import chat_messages
-from sqlberg.training.journal import Finished, Journal
 from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
 
 from .many_prompts import Beam, best_sketches
+from .openings import Asked, Opened
 
 LIMITS = Limits(seconds=10, rows=20_000)
 CANDIDATES = 4
@@ -54,40 +48,6 @@ TOGETHER = 16
 """Questions that are written for at a time."""
 TRIES = 3
 """Statements that the graph runs at most until one does not fail."""
-
-
-class Opened(Finished):
-    """A question with its dialogue up to the decision of the SQL; none where pi_SFT declined before it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    db_id: str
-    question: str
-    prompt: Messages = ()
-    opening: Messages = ()
-
-
-Asked = list[tuple[Question, Opened]]
-
-
-def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, folder: Path) -> list[Opened]:
-    """The dialogue of every question, in `folder`; those that are there already stay."""
-    model = EmbeddedChatModel(folder=weights)
-
-    def work(question: Question, database: Callable[[], Database], stop: threading.Event) -> Opened:
-        about: dict[str, Any] = {"id": question.id, "db_id": question.db_id, "question": question.question}
-        with SqlAgent(database(), model, explain=False) as agent:
-            messages = chat_messages(agent.ask(question.question, cancel=stop).messages)
-        start = next(place for place, message in enumerate(messages) if message.role == "assistant")
-        for place, message in enumerate(messages):
-            if any(
-                call.function.name in ("find_shortest_path", "execute_sql") for call in message.tool_calls
-            ):
-                return Opened(**about, prompt=tuple(messages[:start]), opening=tuple(messages[start:place]))
-        return Opened(**about)
-
-    with Journal(folder, {"weights": digest(weights)}, Opened, "openings.jsonl") as journal:
-        return work_through(questions, work, journal, open_database=partial(_database, data), concurrency=2)
 
 
 def write_sql(rows: Sequence[Opened], weights: Path, adapter: Path | None, count: int) -> list[list[str]]:
@@ -244,10 +204,6 @@ def answered(verdicts: Iterable[Verdict]) -> bool:
 def processes() -> ProcessPoolExecutor:
     """Two that compute on one core each."""
     return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"), initializer=compute_alone)
-
-
-def _database(data: Path, db_id: str) -> Database:
-    return open_database(data / "databases" / f"{db_id}.sqlite", embedder="embedded")
 
 
 def _statements(situation: Situation, sketches: Iterable[Beam]) -> list[tuple[str, float]]:
