@@ -2,7 +2,8 @@
 
 A single dialogue has one prompt, and waits for the weights to pass through the processor at every step; with
 many prompts side by side they pass once for all. The prompt's keys are attended to by all of its beams
-together, so nothing is copied. The same grammar and masks; the numbers differ in the last bits.
+together, so nothing is copied; prompts whose sketches are finished are let go. The same grammar and masks;
+the numbers differ in the last bits.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from sqlberg.models.embedded.network import Layer, Memory, SketchNetwork
 from sqlberg.models.embedded.prompt import Prompt
 from sqlberg.models.embedded.tensors import prompt_tensors
 from torch import Tensor
+
+LEFT = 0.75
+"""When so few of the prompts are unfinished, the others are let go."""
 
 
 @dataclass
@@ -87,6 +91,13 @@ class Writing:
         x = layer.attention_norm(x + layer.output(mixed))
         return layer.norm(x + layer.contract(F.gelu(layer.expand(x))))
 
+    def only(self, rows: Tensor) -> None:
+        """Go on with these prompts."""
+        self.memory = self.memory.rows(rows)
+        self.keys = [keys[rows] for keys in self.keys]
+        self.values = [values[rows] for values in self.values]
+        self.hidden, self.inputs, self.targets = self.hidden[rows], self.inputs[rows], self.targets[rows]
+
     def keep(self, parents: Tensor) -> None:
         """Go on with these beams of each prompt, [prompts, beams]."""
         if bool((parents == torch.arange(self.beams)).all()):
@@ -107,16 +118,22 @@ def best_sketches(
     writing = Writing(network, memory, beams)
     active = [[Beam((), (), 0.0)] for _ in prompts]
     finished: list[list[Beam]] = [[] for _ in prompts]
+    rows = list(range(len(prompts)))  # those that are still written for
     for _ in range(MAX_STEPS):
-        last = [[beam.last for beam in beams_] + [START] * (beams - len(beams_)) for beams_ in active]
+        last = [[beam.last for beam in active[n]] + [START] * (beams - len(active[n])) for n in rows]
         scores = averaged(writing.step(torch.tensor(last * members)), members)
         parents = []
-        for number, (mask, found) in enumerate(zip(masks, active, strict=True)):
-            active[number], kept = _next(mask, found, scores[number], finished[number], beams)
+        for number, its in zip(rows, scores, strict=True):
+            active[number], kept = _next(masks[number], active[number], its, finished[number], beams)
             parents.append(kept + [0] * (beams - len(kept)))
-        if not any(active):
-            break
         writing.keep(torch.tensor(parents * members))
+        left = [place for place, number in enumerate(rows) if active[number]]
+        if not left:
+            break
+        if len(left) <= LEFT * len(rows):
+            drawn = torch.arange(members)[:, None] * len(rows)
+            writing.only((drawn + torch.tensor(left)).flatten())
+            rows = [rows[place] for place in left]
     return finished
 
 
