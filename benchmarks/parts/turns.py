@@ -171,13 +171,11 @@ class Deciding:
     def verdicts(self) -> Verdicts:
         return verdicts_in(self.place / "verdicts", self.data)
 
-    def look(
-        self, asked: Asked, adapter: Path | None, count: int = CANDIDATES
-    ) -> tuple[list[list[str]], list[list[Verdict]]]:
+    def write(self, asked: Asked, adapter: Path | None, count: int = CANDIDATES) -> list[list[str]]:
         """The `count` best statements that the model writes for each question with an adapter (None: by
-        itself), and what they show; kept by the adapter's content.
+        itself); kept by the adapter's content.
         """
-        questions, rows = zip(*asked, strict=True)
+        rows = [row for _, row in asked]
         name = f"{digest(adapter, WEIGHTS) if adapter else 'none'}-{rows[0].id}-{len(rows)}-{count}.json"
         file = self.place / "written" / name
         if not file.exists():
@@ -185,12 +183,30 @@ class Deciding:
             mine = file.with_suffix(f".{os.getpid()}")  # another process may be about to write the same
             mine.write_text(json.dumps(write_sql(rows, self.weights, adapter, count)), encoding="utf-8")
             mine.replace(file)
-        written = json.loads(file.read_text(encoding="utf-8"))
-        return written, self.verdicts.of(questions, written)
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    def look(
+        self, asked: Asked, adapter: Path | None, count: int = CANDIDATES
+    ) -> tuple[list[list[str]], list[list[Verdict]]]:
+        """The same, and what each statement shows."""
+        written = self.write(asked, adapter, count)
+        return written, self.verdicts.of([question for question, _ in asked], written)
 
     def score(self, asked: Asked, adapter: Path | None) -> str:
-        """Whether each question is answered right: ones and zeros."""
-        return "".join("1" if answered(verdicts) else "0" for verdicts in self.look(asked, adapter)[1])
+        """Whether each question is answered right: ones and zeros. The next statement of a question is run
+        where the one before failed, as the graph does.
+        """
+        right = ["0"] * len(asked)
+        waiting = list(enumerate(self.write(asked, adapter)))
+        for turn in range(TRIES):
+            waiting = [(number, statements) for number, statements in waiting if len(statements) > turn]
+            questions = [asked[number][0] for number, _ in waiting]
+            found = self.verdicts.of(questions, [[statements[turn]] for _, statements in waiting])
+            verdicts = {number: verdict for (number, _), [verdict] in zip(waiting, found, strict=True)}
+            for number, verdict in verdicts.items():
+                right[number] = "1" if verdict.right else "0"
+            waiting = [one for one in waiting if verdicts[one[0]].looked.evidence.error]
+        return "".join(right)
 
 
 def answered(verdicts: Iterable[Verdict]) -> bool:
