@@ -37,7 +37,8 @@ from sqlberg.training.rounds.rewards import Scored, scored_responses
 from sqlberg.training.trainer import Settings
 
 from .openings import Asked
-from .turns import Deciding, Verdict, processes, said, sampled
+from .people import preferences
+from .turns import Deciding, Verdict, processes, sampled
 
 FLIPPED = 0.25
 MANY = ("dpo", "ssapo", "epa")
@@ -121,27 +122,9 @@ class Bench:
         return self.deciding.place / "arms" / fingerprint(asdict(self.recipe))
 
     def seed_preferences(self, flipped: bool) -> list[Preference]:
-        """What people would say of pi_SFT's candidates for the seed questions: the best right one over the
-        best wrong one; where none is right, their correction over the best. A question without a wrong
-        candidate says nothing.
-        """
-        pairs = []
-        for (question, row), statements, verdicts in zip(
-            self.data.seeds, *self.deciding.look(self.data.seeds, None), strict=True
-        ):
-            right = [sql for sql, verdict in zip(statements, verdicts, strict=True) if verdict.right]
-            wrong = [sql for sql, verdict in zip(statements, verdicts, strict=True) if not verdict.right]
-            if not wrong or not question.sql:
-                continue
-            sides = [right[0] if right else question.sql, wrong[0]]
-            if flipped and torch.rand(1, generator=_draw(self.seed, question.id)).item() < FLIPPED:
-                sides.reverse()
-            chosen, rejected = (said(sql) for sql in sides)
-            prompt = (*row.prompt, *row.opening)
-            pairs.append(
-                Preference(id=row.id, db_id=row.db_id, prompt=prompt, chosen=chosen, rejected=rejected)
-            )
-        return pairs
+        """What people say of pi_SFT's candidates for the seeds; flipped: some the wrong way round."""
+        pairs = preferences(self.deciding, self.data.seeds)
+        return [_turned(self.seed, pair) for pair in pairs] if flipped else pairs
 
     def first(self, flipped: bool, scale: str) -> tuple[list[Preference], Path, Candidates]:
         """The seed preferences, pi_0, and its candidates for the first round of a scale."""
@@ -262,6 +245,13 @@ def _fitted(bench: Bench, seeds: Sequence[Preference]) -> dict[str, float]:
         better, worse = together(candidates, [one.looked for one in verdicts])
         pairs.append((better, worse))
     return dict(fit_weights(pairs))
+
+
+def _turned(seed: int, pair: Preference) -> Preference:
+    """The pair, or by chance the wrong way round."""
+    if torch.rand(1, generator=_draw(seed, pair.id)).item() >= FLIPPED:
+        return pair
+    return pair.model_copy(update={"chosen": pair.rejected, "rejected": pair.chosen})
 
 
 def _draw(seed: int, name: str) -> torch.Generator:

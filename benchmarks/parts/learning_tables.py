@@ -16,9 +16,8 @@ def self_annotation(figures: Figures) -> str:
         true = f"{number(arm['annotations_true'])} %" if arm["annotations_true"] is not None else ""
         gained = gap(*arm["gain"]) if name != "sft" else ""
         rows.append([f"`{name}`", number(arm["right"][0]), gained, over, true])
-    seeds = len(figures["seeds"])
     heading = [
-        f"arm ({seeds} seed{'s' if seeds > 1 else ''}, {figures['questions']:,} dev questions)",
+        f"arm ({_counted(figures)})",
         "right",
         "over its start",
         "over `dpo`, same annotator",
@@ -50,7 +49,13 @@ def active_learning(figures: Figures) -> str:
     ]
     labels = [f"{figures['labelled'][place]:,} labels" for place in places]
     start = number(figures["right"]["random"][0][0])
-    return table([f"right on dev; before any label {start}", *labels, "over random"], rows)
+    heading = f"selector ({_counted(figures)}; before any label {start})"
+    return table([heading, *labels, "over random, mean"], rows)
+
+
+def _counted(figures: Figures) -> str:
+    seeds = len(figures["seeds"])
+    return f"{seeds} seed{'s' if seeds > 1 else ''}, {figures['questions']:,} dev questions"
 
 
 def selecting(figures: Figures) -> str:

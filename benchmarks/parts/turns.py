@@ -35,6 +35,7 @@ from sqlberg.training.embedded.trajectories import read_turn
 from sqlberg.training.embedded.workers import compute_alone
 from sqlberg.training.evaluation.comparators import multiset
 from sqlberg.training.evaluation.dataset import Question
+from sqlberg.training.journal import fingerprint
 from sqlberg.training.precision import computing
 from sqlberg.training.preferences import Messages
 from sqlberg.training.rounds.candidates import Response, Sampled
@@ -176,8 +177,10 @@ class Deciding:
         itself); kept by the adapter's content.
         """
         rows = [row for _, row in asked]
-        name = f"{digest(adapter, WEIGHTS) if adapter else 'none'}-{rows[0].id}-{len(rows)}-{count}.json"
-        file = self.place / "written" / name
+        of = digest(adapter, WEIGHTS) if adapter else "none"
+        file = (
+            self.place / "written" / f"{of}-{fingerprint({'asked': [row.id for row in rows]})}-{count}.json"
+        )
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             mine = file.with_suffix(f".{os.getpid()}")  # another process may be about to write the same
