@@ -50,16 +50,15 @@ def open_dialogues(questions: Sequence[Question], weights: Path, data: Path, fol
     by_database: dict[str, list[Question]] = {}
     for question in questions:
         by_database.setdefault(question.db_id, []).append(question)
-    opening = {
-        db_id: partial(_open, asked, weights, data, folder / "openings" / db_id)
+    known = _read_openings(folder, weights, by_database)
+    missing = [
+        partial(_open, asked, weights, data, folder / "openings" / db_id)
         for db_id, asked in by_database.items()
-    }
-    known = _read_openings(folder, weights, by_database)
-    in_processes(
-        [opening[db_id] for db_id, asked in by_database.items() if any(one.id not in known for one in asked)],
-        "Dialogues",
-    )
-    known = _read_openings(folder, weights, by_database)
+        if any(question.id not in known for question in asked)
+    ]
+    if missing:
+        in_processes(missing, "Dialogues")
+        known = _read_openings(folder, weights, by_database)
     return [known[question.id] for question in questions]
 
 

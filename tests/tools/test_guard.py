@@ -431,13 +431,14 @@ def test_duckdbs_own_sql_runs_unchanged(sql: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        "string_agg(DISTINCT region, ', ')",
+        # DuckDB joins values in any order where none is asked for: the parts are compared.
+        "list_sort(string_split(string_agg(DISTINCT region, ', '), ', '))",
         "string_agg(DISTINCT region, ', ' ORDER BY region DESC)",
         "string_agg(DISTINCT upper(note), '' ORDER BY upper(note)) FILTER (WHERE id > 1)",
-        "string_agg(DISTINCT region, '; ') OVER (PARTITION BY customer_id)",
-        "string_agg(DISTINCT region)",
+        "list_sort(string_split(string_agg(DISTINCT region, '; ') OVER (PARTITION BY customer_id), '; '))",
+        "list_sort(string_split(string_agg(DISTINCT region), ','))",
         "group_concat(DISTINCT region, '-' ORDER BY region)",
-        "listagg(DISTINCT region, '-')",
+        "list_sort(string_split(listagg(DISTINCT region, '-'), '-'))",
         "max(DISTINCT id, 2)",
         "min(DISTINCT region, 1)",
         "quantile_cont(DISTINCT id, 0.5)",
@@ -457,15 +458,7 @@ def test_duckdbs_own_sql_runs_unchanged(sql: str) -> None:
 )
 def test_distinct_leaves_an_aggregates_other_arguments_alone(call: str) -> None:
     sql = f"SELECT {call} FROM orders"
-    ours, duckdbs = run(sql, "duckdb", AccessPolicy()), connect("duckdb").execute(sql).fetchall()
-    if "ORDER BY" in call:
-        assert ours == duckdbs
-    else:  # DuckDB then joins values in any order: the letters are the same
-        assert letters(ours) == letters(duckdbs)
-
-
-def letters(rows: list[tuple[object, ...]]) -> list[list[str]]:
-    return sorted(sorted(repr(row)) for row in rows)
+    assert run(sql, "duckdb", AccessPolicy()) == connect("duckdb").execute(sql).fetchall()
 
 
 @pytest.mark.parametrize(
