@@ -199,17 +199,20 @@ class Deciding:
         """Whether each question is answered right: ones and zeros. The next statement of a question is run
         where the one before failed, as the graph does.
         """
-        right = ["0"] * len(asked)
-        waiting = list(enumerate(self.write(asked, adapter)))
+        written = self.write(asked, adapter)
+        seen: list[list[Verdict]] = [[] for _ in asked]
         for turn in range(TRIES):
-            waiting = [(number, statements) for number, statements in waiting if len(statements) > turn]
-            questions = [asked[number][0] for number, _ in waiting]
-            found = self.verdicts.of(questions, [[statements[turn]] for _, statements in waiting])
-            verdicts = {number: verdict for (number, _), [verdict] in zip(waiting, found, strict=True)}
-            for number, verdict in verdicts.items():
-                right[number] = "1" if verdict.right else "0"
-            waiting = [one for one in waiting if verdicts[one[0]].looked.evidence.error]
-        return "".join(right)
+            waiting = [
+                number
+                for number, statements in enumerate(written)
+                if len(statements) > turn and all(one.looked.evidence.error for one in seen[number])
+            ]
+            found = self.verdicts.of(
+                [asked[number][0] for number in waiting], [[written[number][turn]] for number in waiting]
+            )
+            for number, verdicts in zip(waiting, found, strict=True):
+                seen[number] += verdicts
+        return "".join("1" if answered(one) else "0" for one in seen)
 
 
 def answered(verdicts: Iterable[Verdict]) -> bool:
