@@ -46,8 +46,9 @@ class Evidence:
     error: why it did not run ("" if it did). rows, columns: of its result. cut, empty: of its result. group:
     candidates of one group gave the same result (-1: none). share: of the candidates that gave this result.
     missing_literals, unknown_joins, inferred_joins: see `agents.confidence.Doubts`. notes: what its joins do
-    to rows. named: share of its columns that the question names. shown: its first rows, for a judge or a
-    person.
+    to rows. named: share of its columns that the question names. unsaid: what the question says and the
+    statement does not, odd: how many of its operations the question does not ask for (`agents.wording`).
+    shown: its first rows, for a judge or a person.
     """
 
     candidate: Candidate
