@@ -44,7 +44,7 @@ from sqlberg.tools.database import Database
 from sqlberg.training.active.choosing import choose
 from sqlberg.training.active.readers import Dialogue, EmbeddedReader
 from sqlberg.training.active.selectors import SELECTORS
-from sqlberg.training.curves import picture
+from sqlberg.training.curves import CHOSEN, OTHER, picture
 from sqlberg.training.embedded.policy import EmbeddedPolicy
 from sqlberg.training.evaluation.dataset import Question, load_dataset
 from sqlberg.training.losses import Options
@@ -187,6 +187,7 @@ def summary(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
         for name, several in runs.items()
     }
     means = {name: level.mean(0) for name, level in levels.items()}
+    gaps = {name: mean - means["random"] for name, mean in means.items() if name != "random"}
     return {
         "benchmark": "active_learning",
         "seeds": list(found),
@@ -194,27 +195,34 @@ def summary(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "recipe": RECIPE,
         "labelled": [EACH * point for point in range(len(means["random"]))],
         "right": {name: [mean_and_interval(point) for point in mean] for name, mean in means.items()},
-        "over_random": {
-            name: mean_and_interval((mean[1:] - means["random"][1:]).mean(0))
-            for name, mean in means.items()
-            if name != "random"
-        },
+        "over_random": {name: mean_and_interval(gap[1:].mean(0)) for name, gap in gaps.items()},
+        "over_random_at": {name: [mean_and_interval(point) for point in gap] for name, gap in gaps.items()},
         "ok": all(len(mean) == len(means["random"]) for mean in means.values()),
     }
 
 
 def drawn(figures: dict[str, Any]) -> str:
-    """The curves."""
+    """Each selector beside random. Its band is the interval of the distance between the two: where random
+    lies outside of it, they differ beyond chance.
+    """
+    labelled = figures["labelled"]
+    level = {name: np.array(points)[:, 0] for name, points in figures["right"].items()}
 
     def draw(axes: Any) -> None:
-        for name, points in figures["right"].items():
-            middle, low, high = np.array(points).T
-            [line] = axes.plot(figures["labelled"], middle, marker="o", markersize=3, label=name)
-            axes.fill_between(figures["labelled"], low, high, color=line.get_color(), alpha=0.07)
-        axes.set(xlabel="labelled questions", ylabel="right on dev, %")
-        axes.legend(fontsize="small")
+        for axis, (name, gaps) in zip(axes.flat, figures["over_random_at"].items(), strict=True):
+            _, low, high = np.array(gaps).T
+            axis.plot(labelled, level["random"], color=OTHER, label="random")
+            axis.plot(labelled, level[name], color=CHOSEN, marker="o", markersize=3)
+            around = level["random"]
+            axis.fill_between(labelled, around + low, around + high, color=CHOSEN, alpha=0.15, linewidth=0)
+            axis.set(title=name)
+        for axis in axes[-1]:
+            axis.set_xlabel("labelled questions")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("right on dev, %")
+        axes[0, 0].legend(frameon=False)
 
-    return picture(draw, 9)
+    return picture(draw, 10, 3, rows=2, background="white")
 
 
 def main() -> int:

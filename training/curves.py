@@ -48,16 +48,20 @@ def curves(log: Sequence[Row]) -> str:
     return picture(draw, 12, columns=3)
 
 
-def picture(draw: Callable[[Any], None], width: float, columns: int = 1) -> str:
-    """What `draw` draws, as SVG. width: in inches."""
+def picture(
+    draw: Callable[[Any], None], width: float, columns: int = 1, *, rows: int = 1, background: str = ""
+) -> str:
+    """What `draw` draws on its axes, as SVG. width: in inches. rows: where there are several, all have the
+    same scales. background: its colour; without one, the picture is transparent.
+    """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, 3.2), layout="constrained")
+    figure = Figure(figsize=(width, 3.2 * rows), layout="constrained", facecolor=background or "white")
     FigureCanvasSVG(figure)
-    draw(figure.subplots(1, columns))
+    draw(figure.subplots(rows, columns, sharex=rows > 1, sharey=rows > 1))
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=not background)
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 

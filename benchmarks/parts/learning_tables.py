@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .tables import Figures, gap, number, table
 
-SELECTED = (100, 300, 500, 1000)
+SELECTED = (100, 500, 1000)
 """Numbers of labels that are shown."""
 
 
@@ -37,12 +37,12 @@ def poft(figures: Figures) -> str:
 
 
 def active_learning(figures: Figures) -> str:
-    """Levels by selector, and what each is over chance."""
+    """Levels by selector, and what each is over chance at all of its points."""
     places = [figures["labelled"].index(count) for count in SELECTED if count in figures["labelled"]]
     rows = [
         [
             f"`{name}`",
-            *(number(points[place][0]) for place in places),
+            *(_level(*points[place]) for place in places),
             gap(*figures["over_random"][name]) if name != "random" else "",
         ]
         for name, points in figures["right"].items()
@@ -51,6 +51,10 @@ def active_learning(figures: Figures) -> str:
     start = number(figures["right"]["random"][0][0])
     heading = f"selector ({_counted(figures)}; before any label {start})"
     return table([heading, *labels, "over random, mean"], rows)
+
+
+def _level(middle: float, low: float, high: float) -> str:
+    return f"{number(middle)} ({number(low)} to {number(high)})"
 
 
 def _counted(figures: Figures) -> str:
