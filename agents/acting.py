@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages.tool import ToolCall
 from langchain_core.tools import StructuredTool, ToolException
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from ..tools.cells import excerpt
@@ -65,6 +67,12 @@ def tools_of(
         for tool in make_tools(database, limits=limits, cancel=cancel)
         if isinstance(tool, StructuredTool)
     ]
+
+
+@cache
+def tools_on_offer() -> tuple[dict[str, Any], ...]:
+    """The four tools as a model is told of them, in OpenAI's format: the same over every database."""
+    return tuple(convert_to_openai_tool(tool) for tool in make_tools(cast("Database", None)))
 
 
 def run_call(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import SqlbergError
 from ..models.adapters import causal
-from .logprobs import response_logprobs
+from .logprobs import check_reads_trees, response_logprobs
 from .preferences import Message, Messages
 from .tokens import turns_of
 from .trees import Tree, TreeBatch, batch_of, tree_of
@@ -117,10 +117,11 @@ class EncodedTree:
 
 class CausalPolicy:
     """A causal language model of transformers with an adapter (`models/adapters/kinds.py`), on its own chat
-    template, whose arguments these are.
+    template, whose arguments these are. Raises `SqlbergError` for an architecture that reads no trees.
     """
 
     def __init__(self, network: Any, tokenizer: Any, arguments: Mapping[str, Any] | None = None) -> None:
+        check_reads_trees(network)
         self.network, self.tokenizer, self.arguments = network, tokenizer, arguments
 
     def encode(

@@ -28,9 +28,9 @@ class FunctionCall(BaseModel):
     @classmethod
     def _read(cls, value: Any) -> Any:
         if not isinstance(value, str):
-            return value
+            return _writable(value)
         try:
-            return json.loads(value or "{}")
+            return _writable(json.loads(value or "{}"))
         except json.JSONDecodeError as error:
             raise ValueError(f"not JSON: {error.msg}") from None
 
@@ -66,8 +66,8 @@ class Message(BaseModel):
         if value is None:
             return ""
         if isinstance(value, list) and all(isinstance(b, dict) and b.get("type") == "text" for b in value):
-            return "".join(str(block.get("text", "")) for block in value)
-        return value
+            value = "".join(str(block.get("text", "")) for block in value)
+        return _writable(value)
 
     @field_validator("tool_calls", mode="before")
     @classmethod
@@ -200,6 +200,17 @@ def said(response: Sequence[Message]) -> list[tuple[str, list[tuple[str, str]]]]
         for m in response
         if m.role == "assistant"
     ]
+
+
+def _writable(value: Any) -> Any:
+    """The value, with a mark in the place of each half of a character: models write these, files cannot hold
+    them.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_writable(name): _writable(one) for name, one in value.items()}
+    return [_writable(one) for one in value] if isinstance(value, list) else value
 
 
 def _question(prompt: Messages) -> str:

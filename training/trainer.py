@@ -212,15 +212,14 @@ class _Run:
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         # Each process has as many rows: where they do not come out even, some are read again for nothing.
         places = range(rank, -(-len(batch) // world) * world, world)
-        mine = [(batch[place % len(batch)], place < len(batch)) for place in places]
         sums = torch.zeros(5, device=self.accelerator.device)
         margins: list[Tensor] = []
         self.optimiser.zero_grad(set_to_none=True)
-        parts = [mine[start : start + settings.micro] for start in range(0, len(mine), settings.micro)]
+        parts = [places[start : start + settings.micro] for start in range(0, len(places), settings.micro)]
         passes = [part for part in parts for _ in range(settings.draws)]
         for part in passes:
-            counts = torch.tensor([counted / settings.draws for _, counted in part], device=sums.device)
-            scores = self._scores([row for row, _ in part])
+            counts = torch.tensor([(p < len(batch)) / settings.draws for p in part], device=sums.device)
+            scores = self._scores([batch[place % len(batch)] for place in part])
             margins.append(scores.margin.detach())
             if self.detector and number >= DETECTING_FROM * len(self.batches):
                 scores = replace(scores, doubtful=self.detector.doubtful(scores.margin.detach()))
@@ -230,8 +229,10 @@ class _Run:
             ((losses * counts).sum() / len(batch)).backward()
             sums += torch.stack([value @ counts for value in _shown(losses.detach(), scores)])
         if self.detector:
-            gathered: Any = self.accelerator.gather(torch.cat(margins))
-            self.detector.see(gathered.tolist())
+            read = torch.tensor([place for part in passes for place in part], device=sums.device)
+            gathered: Any = self.accelerator.gather(torch.stack([read, torch.cat(margins)], 1))
+            # As one process sees them: in the order of the batch, each once.
+            self.detector.see(margin for place, margin in sorted(gathered.tolist()) if place < len(batch))
         if self.allocator:
             (self.allocator.penalty() / world).backward()
         trained = [parameter for _, parameter in self.trained]

@@ -71,6 +71,7 @@ def annotate(
     """
     from ..agents.annotation.annotators import annotator as annotator_named
     from ..models.references import in_process, loaded
+    from ..models.weight_files import weights_digest
     from ..training.formats import write_preferences
     from ..training.rounds.annotations import (
         ANNOTATIONS,
@@ -118,6 +119,7 @@ def annotate(
                 "annotator": annotator,
                 "seed preferences": fingerprint_of(seeds) if weights else "",
                 "model": model,
+                "weights": weights_digest(model) if model else "",
                 "judge": judge,
             },
             judge=asked,

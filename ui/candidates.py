@@ -58,6 +58,7 @@ def candidates(
       sqlberg candidates spider --model transformers:qwen --engine ray --workers 8 --gpus 1 --ray-address auto
     """
     from ..models.references import ToLoad, loaded
+    from ..models.weight_files import weights_digest
     from ..training.rounds.candidates import CANDIDATES, sample_candidates
     from ..training.rounds.sources import source_of
 
@@ -84,6 +85,7 @@ def candidates(
             settings={
                 **source.about,
                 "model": model,
+                "weights": weights_digest(model),
                 "candidates": count,
                 "temperature": temperature,
                 "seed": seed,

@@ -12,6 +12,7 @@ import typer
 from ..tools.references import name_of
 from .console import data_table, out, plain_text, print_json, progress_bar
 from .learning_options import (
+    MOST_SEED,
     AlignedOption,
     AnnotatorOption,
     BatchOption,
@@ -89,7 +90,7 @@ def improve(
     rank: RankOption = None,
     mask: MaskOption = None,
     draws: DrawsOption = 1,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of all that is drawn.")] = 0,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
     as_json: JsonOption = False,

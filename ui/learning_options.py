@@ -23,6 +23,9 @@ KindName = Literal["lora", "rslora", "dora", "bora", "adalora"]
 EngineName = Literal["threads", "ray"]
 SelectorName = Literal["vapal", "vapal-centres", "badge", "alps", "entropy", "farthest", "random"]
 
+MOST_SEED = 2**32 - 1
+"""What scikit-learn and torch both take."""
+
 SourceArgument = Annotated[
     str,
     typer.Argument(metavar="DATABASE", help="A database, or a folder with questions.jsonl and databases/."),

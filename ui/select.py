@@ -9,7 +9,7 @@ import typer
 
 from ..tools.references import name_of
 from .console import data_table, err, out, plain_text, print_json, progress_bar
-from .learning_options import QuestionsOption, SelectorName, SourceArgument
+from .learning_options import MOST_SEED, QuestionsOption, SelectorName, SourceArgument
 from .options import EmbedderOption, JsonOption, PolicyOption, read_policy
 from .running import tell_bad_lines
 
@@ -31,7 +31,7 @@ def select(
     folder: Annotated[
         Path | None, typer.Option("--run", help="Where views are kept (default: runs/select/NAME).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of all that is drawn.")] = 0,
     embedder: EmbedderOption = "embedded",
     policy: PolicyOption = None,
     as_json: JsonOption = False,

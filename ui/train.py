@@ -9,6 +9,7 @@ import typer
 
 from .console import out, plain_text, print_json, progress_bar
 from .learning_options import (
+    MOST_SEED,
     AlignedOption,
     BatchOption,
     BetaOption,
@@ -60,7 +61,9 @@ def train(
     rank: RankOption = None,
     mask: MaskOption = None,
     draws: DrawsOption = 1,
-    seed: Annotated[int, typer.Option(help="Of the order of the pairs and of a new adapter.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of the order of the pairs and of a new adapter.")
+    ] = 0,
     divide: Annotated[
         bool,
         typer.Option(

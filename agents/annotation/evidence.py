@@ -48,7 +48,8 @@ class Evidence:
     missing_literals, unknown_joins, inferred_joins: see `agents.confidence.Doubts`. notes: what its joins do
     to rows. named: share of its columns that the question names. unsaid: what the question says and the
     statement does not, odd: how many of its operations the question does not ask for (`agents.wording`).
-    shown: its first rows, for a judge or a person.
+    reward, likelihood: the candidate's reward and logprob; where these are not known, the mean of those of
+    the others, so that they say nothing. shown: its first rows, for a judge or a person.
     """
 
     candidate: Candidate
@@ -66,6 +67,8 @@ class Evidence:
     named: float = 0.0
     unsaid: tuple[str, ...] = ()
     odd: int = 0
+    reward: float = 0.0
+    likelihood: float = 0.0
     shown: str = ""
 
     @property
@@ -88,8 +91,8 @@ class Evidence:
             "columns": math.log1p(min(len(self.columns), MOST_COLUMNS_ASKED)),
             "words unsaid": min(MOST_UNSAID, float(len(self.unsaid))),
             "odd operations": min(MOST_UNSAID, float(self.odd)),
-            "reward": self.candidate.reward or 0.0,
-            "likelihood": max(LEAST_LOGPROB, self.candidate.logprob or 0.0),
+            "reward": self.reward,
+            "likelihood": max(LEAST_LOGPROB, self.likelihood),
             "alike": self.candidate.alike,
         }
 
@@ -167,15 +170,28 @@ def together(candidates: Sequence[Candidate], looked: Sequence[Looked]) -> list[
     ordered = all(one.ordered for one in looked if one.in_order)
     keys = [one.in_order if ordered else one.in_any_order for one in looked]
     groups = {key: number for number, key in enumerate(dict.fromkeys(key for key in keys if key))}
+    rewards = _or_mean([candidate.reward for candidate in candidates])
+    likelihoods = _or_mean([candidate.logprob for candidate in candidates])
     return [
         replace(
             one.evidence,
             candidate=candidate,
             group=groups[key] if key else -1,
             share=keys.count(key) / len(candidates) if key else 0.0,
+            reward=reward,
+            likelihood=likelihood,
         )
-        for candidate, one, key in zip(candidates, looked, keys, strict=True)
+        for candidate, one, key, reward, likelihood in zip(
+            candidates, looked, keys, rewards, likelihoods, strict=True
+        )
     ]
+
+
+def _or_mean(values: Sequence[float | None]) -> list[float]:
+    """The values, the mean of those that are known in the place of one that is not; 0 where none is."""
+    known = [value for value in values if value is not None]
+    mean = math.fsum(known) / len(known) if known else 0.0
+    return [mean if value is None else value for value in values]
 
 
 def _named(question: str, columns: Sequence[str]) -> float:

@@ -158,6 +158,18 @@ def test_what_the_model_finds_likely_counts_where_the_data_is_silent(shop: Datab
     assert annotate(shop, QUESTION, [other, likely], annotator("execution")).verdict == "tie"
 
 
+def test_an_answer_of_unknown_likelihood_is_neither_likely_nor_unlikely(shop: Database):
+    likely, unlikely = Candidate("likely", RIGHT.sql, None, -0.5), Candidate("unlikely", MORE, None, -6.0)
+    unknown = Candidate("unknown", "SELECT name FROM customer WHERE country = 'Norway'")
+    told = annotate(shop, QUESTION, [unknown, unlikely, likely], annotator("combined"))
+    assert (told.chosen, told.rejected) == ("likely", "unlikely")
+    evidence = {one.candidate.id: one.features()["likelihood"] for one in told.evidence}
+    assert evidence == {"likely": -0.5, "unlikely": -6.0, "unknown": -3.25}
+    assert told.evidence[0].candidate.logprob is None
+    alone = annotate(shop, QUESTION, [replace(likely, logprob=None), unknown], annotator("combined"))
+    assert {one.features()["likelihood"] for one in alone.evidence} == {0.0}
+
+
 def test_what_is_answered_to_questions_asked_alike_can_outweigh_the_likelihood(shop: Database):
     likely = Candidate("likely", "SELECT name FROM customer WHERE country = 'Norway'", None, -0.5, 0.1)
     agreed = Candidate("agreed", RIGHT.sql, None, -1.5, 0.9)

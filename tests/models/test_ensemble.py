@@ -116,11 +116,11 @@ def test_members_answer_greedily_and_only_further_candidates_are_samples() -> No
 
 def test_an_evaluation_of_an_ensemble_knows_its_adapter_by_its_weights(masked: Path) -> None:
     from sqlberg.models.in_use import put_to_use
-    from sqlberg.training.evaluation.answering import _weights_digest
+    from sqlberg.models.weight_files import weights_digest
 
-    alone = _weights_digest(f"embedded+{masked}")
-    assert _weights_digest(f"embedded+{masked}*3") == alone != _weights_digest("embedded")
+    alone = weights_digest(f"embedded+{masked}")
+    assert weights_digest(f"embedded+{masked}*3") == alone != weights_digest("embedded")
     put_to_use(masked.parent, masked)
-    assert _weights_digest(f"embedded+{masked.parent}") == alone
+    assert weights_digest(f"embedded+{masked.parent}") == alone
     put_to_use(masked.parent, None)
-    assert _weights_digest(f"embedded+{masked.parent}") == _weights_digest("embedded")
+    assert weights_digest(f"embedded+{masked.parent}") == weights_digest("embedded")

@@ -53,7 +53,16 @@ def test_multiset_takes_columns_in_any_order_with_order_by() -> None:
 
 @pytest.mark.parametrize(
     ("gold", "predicted"),
-    [(0.1 + 0.2, 0.3), (1, 1.0), (2.5, Decimal("2.5")), (1234567.0, 1234567), (1e15 / 3, 1e15 / 3 + 0.1)],
+    [
+        (0.1 + 0.2, 0.3),
+        (1, 1.0),
+        (2.5, Decimal("2.5")),
+        (1234567.0, 1234567),
+        (1e15 / 3, 1e15 / 3 + 0.1),
+        (1234567890123, 1234567890123.0),
+        (Decimal("1234567890123"), 1234567890123),
+        (10**30, 1e30),
+    ],
 )
 def test_multiset_rounds_numbers_of_any_type(gold: object, predicted: object) -> None:
     assert multiset([(gold,)], [(predicted,)], ordered=False)
@@ -61,7 +70,16 @@ def test_multiset_rounds_numbers_of_any_type(gold: object, predicted: object) ->
 
 @pytest.mark.parametrize(
     ("gold", "predicted"),
-    [(0.30001, 0.3), ("1", 1), (None, 0), (None, ""), (b"a", "a"), (1_000_001, 1_000_002), ("a", "A")],
+    [
+        (0.30001, 0.3),
+        ("1", 1),
+        (None, 0),
+        (None, ""),
+        (b"a", "a"),
+        (1_000_001, 1_000_002),
+        ("a", "A"),
+        (1234567890123456, 1234567890123457),
+    ],
 )
 def test_multiset_tells_different_values_apart(gold: object, predicted: object) -> None:
     assert not multiset([(gold,)], [(predicted,)], ordered=False)

@@ -7,13 +7,26 @@ from typing import Any
 
 import pytest
 import torch
+from sqlberg.errors import SqlbergError
 from sqlberg.models.errors import ModelError
 from sqlberg.training import logprobs
-from sqlberg.training.logprobs import response_logprobs
+from sqlberg.training.logprobs import check_reads_trees, response_logprobs
 from sqlberg.training.preferences import Message
 from sqlberg.training.tokens import Turn, turns_of
 from sqlberg.training.trees import batch_of, tree_of
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BloomConfig,
+    CohereConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GraniteConfig,
+    Lfm2Config,
+    MambaConfig,
+    MistralConfig,
+    PretrainedConfig,
+)
 
 from ..models.tiny import TEMPLATE, build_tiny_model
 
@@ -115,6 +128,57 @@ def test_log_probabilities_and_gradients_over_a_tree_are_those_of_plain_sequence
     theirs = torch.autograd.grad(expected @ weights, parameters)
     for one, two in zip(mine, theirs, strict=True):
         assert torch.allclose(one, two, atol=1e-4 * float(two.abs().max() + 1))
+
+
+SMALL = {
+    "vocab_size": 99, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "head_dim": 8,
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+}  # fmt: skip
+
+
+def small_model(config: type[PretrainedConfig], **options: Any) -> Any:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config(**SMALL, **options)).eval().float()
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.15)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (MistralConfig, {"sliding_window": 8}),
+        (Gemma2Config, {"sliding_window": 8, "query_pre_attn_scalar": 8}),
+        (Gemma3TextConfig, {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}),
+        (GraniteConfig, {"logits_scaling": 8.0}),
+        (CohereConfig, {"logit_scale": 0.0625}),
+    ],
+)
+def test_windows_that_slide_and_scaled_logits_are_those_of_the_model_itself(
+    config: type[PretrainedConfig], options: dict[str, Any]
+):
+    model = small_model(config, **options)
+    check_reads_trees(model)
+    ids = torch.randint(5, 99, (40,)).tolist()
+    shared, ends = tuple(ids[:20]), (tuple(ids[20:32]), tuple(ids[32:]))
+    responses = [[Turn(shared, own)] for own in ends]
+    with torch.no_grad():
+        found = response_logprobs(model, batch_of([tree_of(responses)]))
+        expected = torch.stack([plain_logprob(model, one) for one in responses])
+    assert torch.allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [(Lfm2Config, {"layer_types": ["conv", "full_attention"]}), (BloomConfig, {}), (MambaConfig, {})],
+)
+def test_models_that_would_mix_the_branches_of_a_tree_are_refused(
+    config: type[PretrainedConfig], options: dict[str, Any]
+):
+    with pytest.raises(SqlbergError, match=f"{config.model_type} models cannot be trained here"):
+        check_reads_trees(AutoModelForCausalLM.from_config(config(**SMALL, **options)))
 
 
 def test_what_responses_share_is_in_the_tree_once(tokenizer: Any):

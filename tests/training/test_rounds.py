@@ -15,9 +15,11 @@ from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
 from sqlberg.models.adapters.kinds import Adapter
 from sqlberg.models.in_use import roll_back
+from sqlberg.models.transformers_chat import TransformersChatModel
 from sqlberg.training.aligned import aligned_scores
 from sqlberg.training.evaluation.dataset import Dataset, Question
 from sqlberg.training.formats import lesson_of, to_sqlberg
+from sqlberg.training.policies import CausalPolicy
 from sqlberg.training.preferences import Preference, Trajectory
 from sqlberg.training.rounds.annotations import Annotated, annotate_all, preferences_of
 from sqlberg.training.rounds.candidates import CANDIDATES, Sampled, sample_candidates
@@ -29,6 +31,7 @@ from sqlberg.training.rounds.negatives import weak_negatives
 from sqlberg.training.rounds.plan import Improved, Plan, Progress
 from sqlberg.training.rounds.rewards import Scored
 from sqlberg.training.rounds.truth import truths
+from sqlberg.training.tokens import turns_of
 from sqlberg.training.trainer import Settings, Step
 
 from ..agents.scripted import ScriptedModel, sql, words
@@ -167,6 +170,20 @@ def finished(shop: Path, rows: list[Sampled], tmp_path_factory: pytest.TempPathF
     return folder
 
 
+def test_half_a_character_that_a_model_wrote_loses_no_question(shop: Path, tmp_path: Path):
+    half = json.loads("\"SELECT name FROM customer WHERE name = '\\ud83d'\"")
+    script = [sql(half), sql("SELECT count(*) FROM customer"), words("Three.")]
+    [row] = sample_candidates(
+        QUESTIONS[:1],
+        tmp_path,
+        agent_options={"model": ScriptedModel(script=script), "candidates": 1},
+        open_database=opened(shop),
+        settings={},
+    )
+    assert row.responses[0].sql == "SELECT count(*) FROM customer"
+    assert "\ufffd" in row.responses[0].messages[0].tool_calls[0].function.arguments["sql"]
+
+
 def test_what_a_model_was_told_for_making_no_call_belongs_to_its_answer(shop: Path, tmp_path: Path):
     talk = words("I'll count them with SELECT count(*) FROM customer.")
     script = [talk, sql("SELECT count(*) FROM customer"), words("Three.")]
@@ -183,6 +200,40 @@ def test_what_a_model_was_told_for_making_no_call_belongs_to_its_answer(shop: Pa
     lesson = Trajectory(prompt=row.prompt, response=response.messages)
     assert lesson.question == ASKED[0]
     assert lesson_of(to_sqlberg(lesson)) == lesson
+
+
+def test_a_causal_model_is_trained_on_what_it_read_when_it_answered(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    learner = learner_of(f"transformers:{build_tiny_model(tmp_path / 'tiny', spread=0.3, context=16384)}")
+    model = learner.model(None)
+    assert isinstance(model, TransformersChatModel)
+    model.max_tokens = 20
+    read: list[str] = []
+    prompt = TransformersChatModel._prompt
+    monkeypatch.setattr(
+        TransformersChatModel, "_prompt", lambda *given: read.append(prompt(*given)) or read[-1]
+    )
+    [row] = sample_candidates(
+        QUESTIONS[:1],
+        tmp_path / "candidates",
+        agent_options={"model": model, "candidates": 2},
+        open_database=opened(shop),
+        settings={},
+    )
+    policy = learner.policy(None, Adapter(rank=2))
+    assert isinstance(policy, CausalPolicy)
+    [answer, *_] = row.responses
+    said = Annotated(
+        id=row.id, db_id="shop", question=row.question, annotator="execution", verdict="preferred",
+        chosen=answer.id, rejected=row.responses[1].id,
+    )  # fmt: skip
+    [pair] = preferences_of([row], [said])
+    for tools in (row.tools, pair.tools):
+        [first, *_] = turns_of(policy.tokenizer, row.prompt, answer.messages, tools=tools)
+        assert policy.tokenizer.decode(first.context) == read[0]
+    assert "find_shortest_path" in read[0]
 
 
 def test_rounds_go_from_seed_preferences_to_adapters(finished: Path):
@@ -304,6 +355,24 @@ def test_only_ties_are_one_clear_error(shop: Path, tmp_path: Path):
 def test_a_folder_begun_with_other_questions_is_refused(shop: Path, rows: list[Sampled], finished: Path):
     with pytest.raises(SqlbergError, match="questions is"):
         improve(EmbeddedLearner(), QUESTIONS[:2], seeds_of(rows), finished, QUICK, open_database=opened(shop))
+
+
+def test_a_training_that_is_refused_leaves_the_preferences_of_the_one_before(
+    rows: list[Sampled], tmp_path: Path
+):
+    pytest.importorskip("peft", reason="training needs the train extra")
+    first, *others = seeds_of(rows)
+    settings = Settings(batch=2, half=False)
+
+    def trained(pairs: list[Preference]) -> None:
+        policy = EmbeddedLearner().policy(None, Adapter(rank=2))
+        learn(policy, pairs, settings, tmp_path, Learning(tmp_path / "references"), Progress())
+
+    trained([first])
+    before = files(tmp_path, "preferences.jsonl")
+    with pytest.raises(SqlbergError, match="pairs is"):
+        trained(others)
+    assert files(tmp_path, "preferences.jsonl") == before
 
 
 def test_what_passes_the_gate_is_used_and_a_rollback_is_not_overruled(

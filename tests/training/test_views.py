@@ -13,7 +13,7 @@ import pytest
 import torch
 from sqlberg.agents.opening import open_database
 from sqlberg.training.active.choosing import choose, view_all
-from sqlberg.training.active.readers import CausalReader, EmbeddedReader, Reader
+from sqlberg.training.active.readers import CausalReader, EmbeddedReader, Reader, reader_of
 from sqlberg.training.active.views import SKETCHED, STEPS, TOKENS, VIEWS, Look, Written, viewed
 from sqlberg.training.evaluation.dataset import Question
 from torch import Tensor
@@ -130,6 +130,16 @@ def chosen(folder: Path, shop: Path, reader: Any, count: int = 2, **options: Any
     opened = partial(lambda shop, db_id: open_database(shop, embedder="none"), shop)
     found = choose(QUESTIONS, count, "vapal", folder, reader=reader, open_database=opened, **options)
     return [one.id for one in found]
+
+
+def test_views_of_a_causal_model_belong_to_its_weights_and_to_what_it_is_asked_with(tmp_path: Path):
+    pytest.importorskip("peft", reason="reading causal models needs the train extra")
+    folder = build_tiny_model(tmp_path / "tiny", spread=0.1)
+    first = reader_of(f"transformers:{folder}")
+    assert isinstance(first, CausalReader)
+    assert [tool["function"]["name"] for tool in first.tools][-1] == "execute_sql"
+    build_tiny_model(folder, spread=0.2)
+    assert reader_of(f"transformers:{folder}").name != first.name
 
 
 def test_what_was_read_is_not_read_again(shop: Path, tmp_path: Path, embedded: EmbeddedReader):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...agents.acting import tools_of
+from ...agents.acting import tools_of, tools_on_offer
 from ...agents.prompts import prompt_for
 from ...models.adapters.folders import WEIGHTS, digest
 from ...models.chat_template import render_rows
@@ -23,6 +23,8 @@ from ...models.embedded.reading import read_dialogue
 from ...models.embedded.tensors import prompt_tensors
 from ...models.embedded.weights import SHIPPED, load_weights
 from ...models.references import in_process
+from ...models.weight_files import weights_digest
+from ..logprobs import causal_of, logits_of
 from .views import STEPS, Look, Written
 
 if TYPE_CHECKING:
@@ -174,12 +176,12 @@ class CausalReader:
                 do_sample=False,
                 pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
             )
-            causal = _causal(self.network)
+            causal = causal_of(self.network)
             embeddings = causal.get_input_embeddings()
             read = embeddings(whole)
             hidden = causal.get_decoder()(inputs_embeds=read, use_cache=False).last_hidden_state
             places = asked[0, 1:, 0].bool().nonzero()[:, 0]
-            logprobs = causal.get_output_embeddings()(hidden[0, places]).float().log_softmax(-1)
+            logprobs = logits_of(causal, hidden[0, places]).log_softmax(-1)
             surprisals = -logprobs.gather(-1, prompt[0, places + 1, None])[:, 0]
         steps = whole.shape[1] - prompt.shape[1]
 
@@ -190,7 +192,7 @@ class CausalReader:
             return states[:, -steps - 1 : -1].float(), scores
 
         def scores(states: Tensor) -> Tensor:
-            return causal.get_output_embeddings()(states.to(read.dtype)).float()
+            return logits_of(causal, states.to(read.dtype))
 
         return Look(
             written=(hidden[:, -steps - 1 : -1].float(), scores),
@@ -203,7 +205,7 @@ class CausalReader:
         )
 
 
-def reader_of(reference: str, tools: Sequence[Mapping[str, Any]] = ()) -> Reader:
+def reader_of(reference: str) -> Reader:
     """The reader of `embedded[+ADAPTER]` or `transformers:NAME_OR_PATH[+ADAPTER]`. Raises `SqlbergError`."""
     kind, name, adapter = in_process(reference)
     if kind == "embedded":
@@ -211,13 +213,9 @@ def reader_of(reference: str, tools: Sequence[Mapping[str, Any]] = ()) -> Reader
     from ...models.loading import load_network
 
     network, tokenizer = load_network(name, adapter=adapter)
-    return CausalReader(network, tokenizer, reference, tools)
+    return CausalReader(network, tokenizer, f"{reference} {weights_digest(reference)}", tools_on_offer())
 
 
 def _mean(values: Tensor, counted: Tensor) -> Tensor:
     """Of the values [batch, N] that count, [batch, 1]."""
     return (values * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
-
-
-def _causal(network: Any) -> Any:
-    return network.get_base_model() if hasattr(network, "get_base_model") else network

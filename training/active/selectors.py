@@ -38,7 +38,9 @@ class Selector:
 
 
 def seeding(vectors: Floats, count: int, seed: int) -> list[int]:
-    """k-means++ seeding: each next one drawn in proportion to its squared distance from those taken."""
+    """k-means++ seeding: some are drawn in proportion to their squared distance from those taken, and the one
+    that brings all others nearest is the next (scikit-learn's greedy variant; BADGE's draws one).
+    """
     from sklearn.cluster import kmeans_plusplus
 
     different = len(np.unique(vectors, axis=0))

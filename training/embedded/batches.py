@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 LOOKUP_SHARE = 0.35
 
 
+def examples_of_an_epoch(examples: Sequence[Example]) -> int:
+    """How many of the examples an epoch has, on average: lookups are many, and not all are read each time."""
+    lookups = sum(example.target[0] == "lookup" for example in examples)
+    return int(len(examples) - lookups * (1 - LOOKUP_SHARE))
+
+
 @dataclass(frozen=True)
 class Example:
     """One turn of a trajectory: `target` begins with the turn's keyword and ends with "end".
@@ -77,8 +83,7 @@ class BatchStream:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        lookups = sum(example.target[0] == "lookup" for example in self.examples)
-        return int(len(self.examples) - lookups * (1 - LOOKUP_SHARE)) // self.rows
+        return examples_of_an_epoch(self.examples) // self.rows
 
     def __getitem__(self, number: int) -> Batch:
         epoch, place = divmod(number, len(self))

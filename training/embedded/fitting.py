@@ -29,7 +29,7 @@ from ..evaluation.gate import Measured, compared, gate
 from ..evaluation.records import Record, RunFolder
 from ..evaluation.runner import run
 from .augmentation import Pools, Rates
-from .batches import BatchStream, readable
+from .batches import BatchStream, examples_of_an_epoch, readable
 from .objectives import Imitation
 from .trainer import Settings, train
 from .trajectories import read_examples, write_trajectories
@@ -108,10 +108,10 @@ def fit(
             tell("Answering them with the tools, to learn from")
             if not (folder / "taught.jsonl").exists():
                 write_trajectories(database, rows["taught"], folder / "taught.jsonl")
-            taught = sum(1 for _ in read_examples([folder / "taught.jsonl"]))
-            if taught < plan.rows:
+            examples = [example for _, example in read_examples([folder / "taught.jsonl"])]
+            if examples_of_an_epoch(examples) < plan.rows:
                 raise SqlbergError(
-                    f"{database.name} gives only {taught} decisions to learn from, and a step takes "
+                    f"{database.name} gives only {len(examples)} decisions to learn from, and a step takes "
                     f"{plan.rows}: are its tables empty?"
                 )
             synthetic = _dataset(database, rows["checked"])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...agents.budget import Budget
+from ...models.weight_files import weights_digest
 from .dataset import Dataset
 from .runner import Answering
 
@@ -48,7 +47,7 @@ def settings_of(setup: Setup, dataset: Dataset) -> dict[str, Any]:
     return {
         "sqlberg": version("sqlberg"),
         "questions": dataset.digest,
-        "weights": _weights_digest(setup.model),
+        "weights": weights_digest(setup.model),
         **asdict(setup),
     }
 
@@ -105,30 +104,3 @@ def _share_cores(concurrency: int) -> None:
     import torch
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // concurrency))
-
-
-def _weights_digest(reference: str) -> str:
-    """Changes with the weight files of a model on this machine; empty for a model elsewhere."""
-    digest = hashlib.sha256()
-    found = False
-    for path in _weight_files(reference):
-        found = True
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16] if found else ""
-
-
-def _weight_files(reference: str) -> Iterator[Path]:
-    from ...models.embedded.weights import SHIPPED
-    from ...models.errors import UnknownModel
-    from ...models.in_use import expanded
-    from ...models.references import in_process, members_of
-
-    try:
-        kind, name, adapter = in_process(members_of(reference)[0])
-    except UnknownModel:
-        return
-    base = SHIPPED if kind == "embedded" else expanded(name)
-    for folder in (base, adapter):
-        for pattern in ("*.safetensors", "config.json", "adapter_config.json", "sqlberg.json"):
-            yield from sorted(folder.glob(pattern)) if folder else ()

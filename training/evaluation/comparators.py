@@ -20,6 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ...tools.limits import Result
@@ -28,6 +29,9 @@ Row = Sequence[Any]
 
 NAMES: tuple[str, ...] = ("multiset", "bird", "columns_subset", "soft_f1")
 HEADLINE = "multiset"
+
+EXACT = 10**12
+"""From here on twelve digits are not the whole number."""
 
 # Column matching gives up, as "not equal", after this many tried pairs. Colour refinement settles real
 # results almost without trying; only graphs built to defeat it come near.
@@ -68,7 +72,8 @@ def multiset(gold: Sequence[Row], predicted: Sequence[Row], *, ordered: bool) ->
         return True
     if len(gold[0]) != len(predicted[0]):
         return False
-    left, right = _columns(gold), _columns(predicted)
+    rounded = any(_rounds(cell) for rows in (gold, predicted) for row in rows for cell in row)
+    left, right = _columns(gold, rounded), _columns(predicted, rounded)
     if ordered:
         # With the rows in order a column is a vector, and equal vectors are interchangeable.
         return Counter(left) == Counter(right)
@@ -111,12 +116,22 @@ def soft_f1(gold: Sequence[Row], predicted: Sequence[Row]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _columns(rows: Sequence[Row]) -> list[tuple[Hashable, ...]]:
-    return [tuple(map(_canonical, column)) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[Row], rounded: bool) -> list[tuple[Hashable, ...]]:
+    canonical = partial(_canonical, rounded=rounded)
+    return [tuple(map(canonical, column)) for column in zip(*rows, strict=True)]
 
 
-def _canonical(value: Any) -> Hashable:
-    """The value as compared: numbers to six decimals (large ones to twelve digits), NaN equal to NaN."""
+def _rounds(value: Any) -> bool:
+    """Whether this is a number that is compared by its first digits alone."""
+    return isinstance(value, (float, Decimal)) and math.isfinite(value) and abs(value) >= EXACT
+
+
+def _canonical(value: Any, rounded: bool) -> Hashable:
+    """The value as compared: numbers to six decimals (large ones to twelve digits), NaN equal to NaN.
+
+    rounded: so are whole numbers, since one of the results has a large number that is not stored as one.
+    Without any they are exact: large ones may be ids.
+    """
     if isinstance(value, (float, Decimal)):
         number = float(value)
         if math.isnan(number):
@@ -124,7 +139,9 @@ def _canonical(value: Any) -> Hashable:
         if not math.isfinite(number):
             return number
         return round(number, 6) if abs(number) < 1e6 else float(f"{number:.12g}")
-    return _hashable(value, _canonical)
+    if rounded and isinstance(value, int) and EXACT <= abs(value) < 10**308:
+        return float(f"{float(value):.12g}")
+    return _hashable(value, partial(_canonical, rounded=rounded))
 
 
 def _hashable(value: Any, inner: Any = None) -> Any:

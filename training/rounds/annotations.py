@@ -163,9 +163,7 @@ def candidates_of(row: Sampled, scored: Mapping[str, Scored], agreed: Mapping[st
     return found
 
 
-def preferences_of(
-    sampled: Sequence[Sampled], annotated: Sequence[Annotated], tools: Sequence[dict[str, Any]] = ()
-) -> list[Preference]:
+def preferences_of(sampled: Sequence[Sampled], annotated: Sequence[Annotated]) -> list[Preference]:
     """The preferences among the annotations, in their order; ties and abstentions give none."""
     by_id = {row.id: row for row in sampled}
     preferences = []
@@ -182,7 +180,7 @@ def preferences_of(
                     "prompt": row.prompt,
                     "chosen": responses[said.chosen],
                     "rejected": responses[said.rejected],
-                    "tools": tuple(tools),
+                    "tools": row.tools,
                     "source": said.annotator,
                     "probability": said.probability,
                     "margin": said.margin if math.isfinite(said.margin) else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import SqlbergError
 from ..cluster import Cluster, carry_out
@@ -34,8 +34,16 @@ class Response(BaseModel):
     messages: Messages
 
 
+def _on_offer() -> tuple[dict[str, Any], ...]:
+    from ...agents.acting import tools_on_offer
+
+    return tools_on_offer()
+
+
 class Sampled(Finished):
-    """The different answers to a question. error: why there is none."""
+    """The different answers to a question. tools: on offer to the model that gave them, in OpenAI's format.
+    error: why there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +51,7 @@ class Sampled(Finished):
     question: str
     prompt: Messages = ()
     responses: tuple[Response, ...] = ()
+    tools: tuple[dict[str, Any], ...] = Field(default_factory=_on_offer)
     error: str = ""
 
     def about(self, item: Any) -> bool:

@@ -62,7 +62,6 @@ def improve(
     open_database: Callable[[str], Database],
     held_out: Dataset | None = None,
     judge: Any = None,
-    tools: Sequence[dict[str, Any]] = (),
     progress: Progress | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Improved:
@@ -93,7 +92,7 @@ def improve(
         folder.mkdir(parents=True, exist_ok=True)
         agree(folder / "run.json", begun)
         progress = progress or Progress()
-        rounds = _Rounds(learner, folder, plan, open_database, held_out, judge, tools, progress, learning)
+        rounds = _Rounds(learner, folder, plan, open_database, held_out, judge, progress, learning)
         return rounds.run(questions, seeds)
     except OSError as error:
         raise SqlbergError(
@@ -109,7 +108,6 @@ class _Rounds:
     open_database: Callable[[str], Database]
     held_out: Dataset | None
     judge: Any
-    tools: Sequence[dict[str, Any]]
     progress: Progress
     learning: Learning
 
@@ -119,7 +117,7 @@ class _Rounds:
             put_to_use(self.folder, None)
         before = self._measured(None, "base")
         rounds: list[Round] = []
-        pairs = list(seeds)
+        pairs = [_with_tools(seed) for seed in seeds]
         adapter: Path | None = None
         if seeds:
             self.progress.round = 0
@@ -134,7 +132,7 @@ class _Rounds:
             sampled = self._sampled(number, part, adapter)
             scored = self._scored(sampled, adapter)
             annotated = self._annotated(number, sampled, scored, weights)
-            own = preferences_of(sampled, annotated, self.tools)
+            own = preferences_of(sampled, annotated)
             pairs = [*pairs, *own] if plan.cumulative else own
             if not pairs:
                 raise SqlbergError(
@@ -159,7 +157,6 @@ class _Rounds:
             self.plan.training,
             self.learning,
             self.progress,
-            self.tools,
             adapted=adapter is not None,
         )
 
@@ -297,6 +294,13 @@ class _Rounds:
         )
         if find_spec("matplotlib"):  # a machine that only trains may do without pictures
             write_report(self.folder)
+
+
+def _with_tools(seed: Preference) -> Preference:
+    """The preference as the model is asked here, where its file does not say what tools were on offer."""
+    from ...agents.acting import tools_on_offer
+
+    return seed if seed.tools else seed.model_copy(update={"tools": tools_on_offer()})
 
 
 def _told_apart(plan: Mapping[str, Any]) -> dict[str, Any]:

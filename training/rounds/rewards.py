@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...errors import SqlbergError
 from ...models.adapters.kinds import Adapter
@@ -35,7 +34,6 @@ def scored_responses(
     settings: Settings,
     about: Learning,
     progress: Progress,
-    tools: Sequence[dict[str, Any]] = (),
     *,
     adapted: bool = True,
 ) -> dict[str, Scored]:
@@ -43,7 +41,7 @@ def scored_responses(
 
     policy: pi with its adapter; without it, pi_SFT. adapted: it was trained, so that the two are different.
     """
-    rows = [(names, read) for row in sampled for names, read in _encoded(policy, row, tools)]
+    rows = [(names, read) for row in sampled for names, read in _encoded(policy, row)]
     wanted = [read for _, read in rows]
     progress.stage("log-probabilities", (1 + adapted) * len(wanted))
     base = logprobs(policy, wanted, "base", about, settings, progress)
@@ -55,21 +53,19 @@ def scored_responses(
     return found
 
 
-def _encoded(
-    policy: Policy, row: Sampled, tools: Sequence[dict[str, Any]]
-) -> Iterator[tuple[list[str], Encoded]]:
+def _encoded(policy: Policy, row: Sampled) -> Iterator[tuple[list[str], Encoded]]:
     """The responses to a question by their ids, together: what they share is computed once. Those that the
     policy has no words for are left out: other evidence may still decide.
     """
     if not row.responses:
         return
     with contextlib.suppress(SqlbergError):
-        together = policy.encode(row.prompt, [one.messages for one in row.responses], tools)
+        together = policy.encode(row.prompt, [one.messages for one in row.responses], row.tools)
         yield [one.id for one in row.responses], together
         return
     for response in row.responses:
         with contextlib.suppress(SqlbergError):
-            yield [response.id], policy.encode(row.prompt, [response.messages], tools)
+            yield [response.id], policy.encode(row.prompt, [response.messages], row.tools)
 
 
 def scored_by(
