@@ -93,6 +93,27 @@ def visible_schema(schema: Schema, policy: AccessPolicy) -> Schema:
     return replace(schema, tables=tuple(tables), joins=joins)
 
 
+def hidden_names(schema: Schema, catalog: Catalog) -> set[tuple[str, ...]]:
+    """What the schema names and the catalog does not: a table or column; of a column whose name the catalog
+    has elsewhere, its table and its name. In lower case (`casefold`).
+    """
+    places = {
+        (table.name.casefold(), column.name.casefold())
+        for table in catalog.tables
+        for column in table.columns
+    }
+    seen = {(name,) for place in places for name in place}
+    tables = [(table.name, [column.name for column in table.columns]) for table in schema.tables]
+    tables += [(other.name, list(other.columns)) for other in schema.beyond]
+    hidden: set[tuple[str, ...]] = set()
+    for table, columns in tables:
+        hidden.add((table.casefold(),))
+        for column in columns:
+            name = column.casefold()
+            hidden.add((table.casefold(), name) if (name,) in seen else (name,))
+    return hidden - seen - places
+
+
 def load_catalog(path: Path, fingerprint: str) -> Catalog | None:
     """The catalog kept at `path`; None when there is none, it is damaged, or it is of another fingerprint."""
     with suppress(OSError, ValueError):

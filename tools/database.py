@@ -249,7 +249,8 @@ class Database:
         if self.policy.row_filters:
             from .row_filters import check_filters
 
-            check_filters(read, visible_schema(schema, self.policy).tables, self.policy, self.dialect)
+            seen = visible_schema(schema, self.policy).tables
+            check_filters(read, seen, self.policy, self.dialect, schema.tables)
         return schema
 
     @property
@@ -259,7 +260,12 @@ class Database:
 
     def _build_known(self, version: str) -> Catalog:
         """The catalog with the notes of people."""
-        return self.notes.applied(self._catalog.of(version.split()[0]))
+        from .catalog import hidden_names
+
+        catalog, notes = self._catalog.of(version.split()[0]), self.notes
+        if not notes.terms or self.policy == AccessPolicy():
+            return notes.applied(catalog)
+        return notes.applied(catalog, hidden_names(self._read_schema(), catalog))
 
     def _build_columns(self, version: str) -> ColumnIndex:
         from .columns import ColumnIndex

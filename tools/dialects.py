@@ -33,6 +33,7 @@ from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokens import TokenType  # pyright: ignore[reportPrivateImportUsage]
 
+INFIX = "infix"
 MAX_STEPS = 4_000
 """Tokens the parser may step over, backtracking included, beyond twice the tokens there are. Then it gives
 up."""
@@ -126,13 +127,27 @@ def _unary_plus(self: parser.Parser) -> exp.Expr:
     return self.expression(UnaryPlus(this=self._parse_unary()))
 
 
+def _infix(found: exp.Expr | None) -> exp.Expr | None:
+    if isinstance(found, exp.Not):
+        found.meta[INFIX] = True
+    return found
+
+
 Parse = Callable[[Any], exp.Expr | None]
 
 
-class _Steps(parser.Parser):
-    """Counts the steps of the parser it is mixed into."""
+class _Shared(parser.Parser):
+    """What both parsers have: steps are counted, and a negation knows whether it stood inside (`x NOT IN y`)
+    or before (`NOT x IN y`): what binds tighter than it differs.
+    """
 
     _steps = 0
+
+    def _negate_range(self, this: exp.Expr | None = None) -> exp.Expr | None:
+        return _infix(super()._negate_range(this))
+
+    def _parse_is(self, this: exp.Expr | None) -> exp.Expr | None:
+        return _infix(super()._parse_is(this))
 
     def _advance(self, times: int = 1) -> None:
         self._steps += 1
@@ -141,7 +156,7 @@ class _Steps(parser.Parser):
         super()._advance(times)
 
 
-class _DuckDBParser(_Steps, DuckDBParser):
+class _DuckDBParser(_Shared, DuckDBParser):
     FUNCTIONS: ClassVar[dict[str, Callable]] = {}
     FUNCTION_PARSERS: ClassVar[dict[str, Callable]] = {
         "CAST": lambda self: self._parse_cast(True),
@@ -192,7 +207,7 @@ class _DuckDBParser(_Steps, DuckDBParser):
         return join
 
 
-class _SQLiteParser(_Steps, SQLiteParser):
+class _SQLiteParser(_Shared, SQLiteParser):
     FUNCTIONS: ClassVar[dict[str, Callable]] = {}
     FUNCTION_PARSERS: ClassVar[dict[str, Callable]] = {"CAST": _parse_cast_as_spelled}
     NO_PAREN_FUNCTIONS: ClassVar[dict] = {
@@ -250,6 +265,15 @@ _WRITERS: dict[type[exp.Expr], Callable[..., str]] = {
 
 class _Plain(generator.Generator):
     """Writes as they were read some nodes that sqlglot's generators would translate."""
+
+    def not_sql(self, expression: exp.Not) -> str:
+        inner = expression.this
+        if not expression.meta.get(INFIX):
+            return super().not_sql(expression)
+        left = self.sql(inner.this.this if isinstance(inner, exp.Escape) else inner.this)
+        word, between = ("IS NOT", " IS ") if isinstance(inner, exp.Is) else ("NOT", " ")
+        rest = self.sql(inner).removeprefix(left + between)
+        return f"{left} {word} {rest}"
 
     def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
         return f"{self.sql(expression, 'this')} IGNORE NULLS"

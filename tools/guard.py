@@ -121,10 +121,20 @@ def _parse(sql: str, dialect: Dialect) -> exp.Expr:
         )
     if any(t.token_type == TokenType.SEMICOLON != after.token_type for t, after in pairwise(tokens)):
         raise QueryRefused("only one statement runs at a time; send what follows the ';' on its own")
+    if any(_ends_in_a_word(token, after) for token, after in pairwise(tokens)):
+        raise QueryRefused(
+            "a number ends in letters or underscores; write 1000, not 1_000, and AS before a name"
+        )
     statements = [s for s in dialect.parser().parse(tokens, sql) if s and not isinstance(s, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], (exp.Query, exp.Values, exp.Pivot)):
         raise QueryRefused("only a SELECT statement runs here; write SELECT ... FROM ...")
     return statements[0]
+
+
+def _ends_in_a_word(token: Token, after: Token) -> bool:
+    """Whether a number goes over into a name (`1_000`): sqlglot would read `1 AS _000`."""
+    together = token.token_type == TokenType.NUMBER and after.start == token.end + 1
+    return together and re.match(r"[^\W\d]", after.text) is not None
 
 
 def _check_size(tokens: list[Token]) -> None:

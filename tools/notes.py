@@ -5,14 +5,18 @@
 
 A description stands where a column's or table's comment does, so the column search finds by it and models
 read it. A term (`active customer`) is explained wherever a search speaks of it, and the search looks for what
-it means as well. An inferred join that a person confirms counts as sure, one that is rejected is gone.
-Declared keys are the database's own and stay.
+it means as well; whoever may not see a table or column that it names is not told of it. An inferred join
+that a person confirms counts as sure, one that is rejected is gone. Declared keys are the database's own and
+stay.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -45,11 +49,14 @@ class Notes(BaseModel):
         """Changes with any of it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
-    def applied(self, catalog: Catalog) -> Catalog:
-        """The catalog as people know it. Notes about what it does not hold are passed over."""
+    def applied(self, catalog: Catalog, hidden: Iterable[Sequence[str]] = ()) -> Catalog:
+        """The catalog as people know it. Notes about what it does not hold are passed over, and terms that
+        name what is hidden (`catalog.hidden_names`): all names of one of its entries.
+        """
         tables = {name.lower(): text for name, text in self.tables.items()}
         columns = {name.lower(): text for name, text in self.columns.items()}
         confirmed, rejected = ({text.lower() for text in told} for told in (self.confirmed, self.rejected))
+        names = [[_spelt(name) for name in one] for one in hidden]
 
         def described(column: Column) -> Column:
             text = columns.get(f"{column.table}.{column.name}".lower())
@@ -72,7 +79,11 @@ class Notes(BaseModel):
                 for join in catalog.joins
                 if join.origin == "declared" or join_text(join).lower() not in rejected
             ),
-            terms={term: _short(meaning) for term, meaning in self.terms.items() if term.strip()},
+            terms={
+                term: _short(meaning)
+                for term, meaning in self.terms.items()
+                if term.strip() and not _names_any(f"{term} {meaning}", names)
+            },
         )
 
 
@@ -93,7 +104,7 @@ def read_notes(file: Path) -> Notes:
     if not file.exists():
         return Notes()
     try:
-        return Notes.model_validate_json(file.read_text(encoding="utf-8"))
+        return Notes.model_validate_json(file.read_bytes())
     except OSError as error:
         raise SqlbergError(f"notes {file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -104,17 +115,32 @@ def read_notes(file: Path) -> Notes:
 
 def write_notes(file: Path, notes: Notes) -> None:
     """Keep notes, so that the file is either the old or the new one. Raises `SqlbergError`."""
-    partial = file.with_name(file.name + ".partial")
+    partial = file.with_name(f"{file.name}.{secrets.token_hex(8)}.partial")  # no other writer's
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(notes.model_dump_json(indent=1) + "\n", encoding="utf-8")
         partial.replace(file)
     except OSError as error:
         raise SqlbergError(f"notes {file} cannot be written: {error.strerror}") from error
+    except ValueError as error:
+        raise SqlbergError(f"notes {file} cannot be written: not all of it is text") from error
+    finally:
+        with contextlib.suppress(OSError):  # mostly there is none any more
+            partial.unlink()
 
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:LONGEST]
+
+
+def _names_any(text: str, hidden: Iterable[Sequence[list[str]]]) -> bool:
+    """Whether a text holds all names of any entry, each as whole words."""
+    said = _spelt(text)
+    return any(all(name and _within(name, said) for name in names) for names in hidden)
+
+
+def _spelt(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
 def _words(text: str) -> list[str]:
@@ -122,5 +148,5 @@ def _words(text: str) -> list[str]:
 
 
 def _within(term: list[str], said: list[str]) -> bool:
-    """Whether the words of a term stand in a text, one after the other."""
+    """Whether the words of a term or name stand in a text, one after the other."""
     return any(said[start : start + len(term)] == term for start in range(len(said) - len(term) + 1))

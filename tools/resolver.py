@@ -13,6 +13,7 @@ for a table, so that a difference between its scoping rules and ours ends in an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ _SESSION = frozenset(
     ("user", "current_user", "session_user", "current_role", "current_catalog", "current_schema")
 )
 """What DuckDB takes for a function without brackets where no column has the name."""
+
+_SIGN = re.compile(r"[^\w\s]")
 
 _TABLE_ARGS = frozenset(
     {"this", "db", "catalog", "alias", "joins", "pivots", "sample", "laterals", "ordinality"}
@@ -284,6 +287,19 @@ class Resolver:
             parts.pop(0)
         if self._catalog.dialect == "duckdb" and parts[0] in _SESSION and not scope.knows(parts[0]):
             self._unknown_column(node.parts[0], parts[0], scope)
+        name = node.name.lower()
+        if (
+            self._catalog.dialect == "sqlite"
+            and _SIGN.search(name)
+            and self._in_double_quotes(node.this)
+            and scope.has_column(name)
+            and not scope.knows(name)
+        ):
+            # SQLite calls it by its text, which is written anew: what is quoted here would be a string.
+            raise QueryRefused(
+                f"{_shown(node.name)} is the name of no column; name what is computed with AS, or write text "
+                "in single quotes"
+            )
         if len(parts) == 1 or not scope.has_relation(parts[0]):
             if not scope.has(parts[0]):  # a column, or a column whose fields follow
                 self._unknown_column(node.parts[0], parts[0], scope)

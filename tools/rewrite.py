@@ -89,6 +89,8 @@ def _replace(use: TableUse, policy: AccessPolicy, dialect: str) -> None:
     condition = policy.row_filter(table.name)
     if condition is not None:
         visible.set("where", exp.Where(this=exp.Paren(this=_condition(condition, table, dialect))))
+    # MATCH would search a full-text table's hidden columns, too, if it reached the table itself.
+    if condition is not None or node.root().find(exp.Match):
         visible.set("limit", exp.Limit(expression=exp.Literal.number(_ALL_ROWS)))
     alias = node.args.get("alias")
     if alias is None or alias.this is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from .dialects import TooMuchWork, faithful_dialect
@@ -40,16 +41,44 @@ def with_written_filters(policy: AccessPolicy, dialect: str) -> AccessPolicy:
     return policy.model_copy(update={"row_filters": filters})
 
 
-def check_filters(read: Read, tables: Iterable[Table], policy: AccessPolicy, dialect: str) -> None:
-    """Raise DatabaseOpenError for a table that can be read, but not under its row filter."""
+def check_filters(
+    read: Read, tables: Iterable[Table], policy: AccessPolicy, dialect: str, every: Iterable[Table]
+) -> None:
+    """Raise DatabaseOpenError for a table that can be read, but not under its row filter, and for a filter
+    whose meaning is not its own. every: tables that there are, whoever may see them.
+    """
+    columns = {table.name.lower(): {column.name.lower() for column in table.columns} for table in every}
     for table in tables:
         condition = policy.row_filter(table.name)
-        if condition is None or _runs(read, Source(table, dialect, condition).sql):
+        if condition is None:
             continue
-        if _runs(read, quoted(table.name)):
+        if dialect == "sqlite" and _can_be_rebound(condition, table.name, columns):
+            raise DatabaseOpenError(
+                f"the row filter of {table.name} holds a name in double quotes that no column has; write "
+                "text in single quotes"
+            )
+        if not _runs(read, Source(table, dialect, condition).sql) and _runs(read, quoted(table.name)):
             raise DatabaseOpenError(
                 f"the row filter of {table.name} does not run on it; correct row_filters, or hide the table"
             )
+
+
+def _can_be_rebound(condition: str, table: str, columns: dict[str, set[str]]) -> bool:
+    """Whether a name in double quotes is no column's: SQLite takes it for text, but only until a query around
+    the filter has a column that is called so, and then whoever asks says what it means.
+    """
+    tree = parsed_condition(condition, "sqlite")
+    named = {alias.alias.lower() for alias in tree.find_all(exp.Alias, exp.TableAlias)}
+    for column in tree.find_all(exp.Column):
+        known = named | columns.get(table.lower(), set())
+        query = column.find_ancestor(exp.Select)
+        while query is not None:
+            for source in query.find_all(exp.Table):
+                known |= columns.get(source.name.lower(), set())
+            query = query.find_ancestor(exp.Select)
+        if not column.table and column.this.args.get("quoted") and column.name.lower() not in known:
+            return True
+    return False
 
 
 def _runs(read: Read, source: str) -> bool:

@@ -29,6 +29,8 @@ SMALL_CELLS = 40_000
 """Tables of at most this many cells are fetched whole."""
 FIRST_ROWS = 1_000
 """What is read of a table that could not be counted in time."""
+COLUMNS_TOGETHER = 1_000
+"""Columns fetched per statement: results are cut in their width, too."""
 BULK_TABLES = 100
 """Tables counted per statement (SQLite joins at most 500 SELECTs in one)."""
 
@@ -101,16 +103,19 @@ def _measured(read: Read, source: Source) -> Table:
 
 def _measured_here(read: Read, source: Source, limit: int | None = None) -> Table:
     table = source.table
-    names = ", ".join(quoted(column.name) for column in table.columns)
     tail = "" if limit is None else f" LIMIT {limit}"
-    result = read(f"SELECT {names} FROM {source.sql}{tail}")
-    if not result.rows:
-        return table
-    values = zip(*result.rows, strict=True)
-    columns = [_settled(source, column, cells) for column, cells in zip(table.columns, values, strict=True)]
-    if len(result.rows) == limit or any(cut.what == "rows" for cut in result.cuts):
-        columns = [_of_part(column) for column in columns]
-    return replace(table, columns=tuple(columns))
+    measured: list[Column] = []
+    for start in range(0, len(table.columns), COLUMNS_TOGETHER):
+        columns = table.columns[start : start + COLUMNS_TOGETHER]
+        result = read(f"SELECT {', '.join(quoted(c.name) for c in columns)} FROM {source.sql}{tail}")
+        if not result.rows:
+            return table
+        values = zip(*result.rows, strict=True)
+        found = [_settled(source, column, cells) for column, cells in zip(columns, values, strict=True)]
+        if len(result.rows) == limit or any(cut.what == "rows" for cut in result.cuts):
+            found = [_of_part(column) for column in found]
+        measured += found
+    return replace(table, columns=tuple(measured))
 
 
 def _settled(source: Source, column: Column, values: Sequence[Any]) -> Column:

@@ -120,7 +120,7 @@ def _as_list(given: Any) -> Any:
         if given.lstrip().startswith("["):
             try:
                 given = json.loads(given)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return [given]
         else:
             return [given]
@@ -248,8 +248,8 @@ def _capped(asked: list[str], what: str) -> tuple[list[str], list[str]]:
 
 
 def _cut(text: str) -> str:
-    """What of an input is looked at: no question is longer, and no name."""
-    return text.strip()[:QUERY_CHARS]
+    """What of an input is looked at: no question is longer, and no name; a mark for half a character."""
+    return text.encode("utf-8", "replace").decode().strip()[:QUERY_CHARS]
 
 
 def _left_out(count: int, what: str) -> list[str]:

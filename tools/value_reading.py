@@ -119,7 +119,8 @@ def _distinct(
             unread.append(column)
     if not unread:
         return
-    if table.rows is not None and table.rows * len(unread) <= SMALL_CELLS:
+    narrow = len(unread) <= (INDEX_LIMITS.columns or 0)
+    if table.rows is not None and narrow and table.rows * len(unread) <= SMALL_CELLS:
         rows = _rows(read, f"SELECT {', '.join(quoted(c.name) for c in unread)} FROM {source.sql}")
         if rows is not None:
             for column, cells in zip(unread, zip(*rows, strict=True) if rows else (), strict=bool(rows)):

@@ -35,6 +35,8 @@ _VERSION = 2
 """Part of the file's key: raised when the index of the same data would come out different."""
 _FILE = "values.index"
 _CANDIDATES = 80
+EXACT = 2**53
+"""From here on a stored number may be another that looks the same (float64)."""
 _MOST_EQUAL = 200
 _QUERY_CHARS = 120
 
@@ -161,10 +163,12 @@ class ValueIndex:
         number = parse_number(value)
         if number is None:
             return []
-        shown = int(number) if number.is_integer() else number
+        shown = _digits(value, number) if number.is_integer() else number
         exact, _ = self._stored("number", number, np.nextafter(number, np.inf), allowed)
+        if abs(number) >= EXACT:
+            exact = exact[:0]  # several numbers look like this one
         low, high = self._arrays["number_ranges"].T
-        around = np.flatnonzero(allowed & (low < number) & (number < high))
+        around = np.flatnonzero(allowed & (low <= number) & (number <= high))
         around = around[~np.isin(around, exact)]
         # Of the columns whose range holds the number, those of its own magnitude come first.
         tightness = 1 / (1 + (high[around] - low[around]) / max(abs(number), 1.0))
@@ -244,6 +248,12 @@ def _read_with_bar(
             bounds=bounds,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
+
+
+def _digits(value: str, number: float) -> int:
+    """The whole number as it was asked for."""
+    plain = value.replace(",", "").strip()
+    return int(plain) if plain.lstrip("+-").isdecimal() else int(number)
 
 
 def _ranges(ends: np.ndarray, allowed: np.ndarray) -> list[tuple[int, int]]:

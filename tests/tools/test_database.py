@@ -355,6 +355,56 @@ def test_a_row_filter_that_is_no_condition_of_its_table_is_told_at_opening(
     assert "nmae" not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'name = "Rex"',
+        'id IN (SELECT id FROM pets WHERE name = "Rex")',
+        "name = [Rex]",
+        "name = `Rex`",
+        'name = ""',
+    ],
+)
+def test_text_in_double_quotes_is_no_row_filter_since_a_caller_could_say_what_it_means(
+    tmp_path: Path, condition: str
+) -> None:
+    path = make_sqlite(tmp_path / "zoo.db")
+    with pytest.raises(DatabaseOpenError, match="write text in single quotes"):
+        open_database(path, policy=AccessPolicy(row_filters={"pets": condition}))
+
+
+def test_a_row_filter_may_quote_the_columns_that_it_reads(tmp_path: Path) -> None:
+    condition = '"name" IN (SELECT max(p."name") FROM pets AS p WHERE "owner_phone" = \'555\')'
+    policy = AccessPolicy(row_filters={"pets": condition}, hide_columns=("pets.owner_phone",))
+    with open_database(make_sqlite(tmp_path / "zoo.db"), policy=policy) as database:
+        assert list(database.execute("SELECT name FROM pets").rows) == [("Rex",)]
+
+
+def test_full_text_search_does_not_reach_into_a_hidden_column(tmp_path: Path) -> None:
+    path = make_sqlite(tmp_path / "zoo.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE VIRTUAL TABLE docs USING fts4(title, body)")
+        connection.execute("INSERT INTO docs VALUES ('first', 'secret'), ('second', 'known')")
+        connection.commit()
+    search = "SELECT title FROM docs WHERE title MATCH '{}'"
+    with open_database(path) as database:
+        assert list(database.execute(search.format("body:secret")).rows) == [("first",)]
+    policy = AccessPolicy(allow_tables=("docs",), hide_columns=("docs.body",))
+    with open_database(path, policy=policy) as database:
+        for asked in ("body:secret", "first"):
+            with pytest.raises(QueryError, match="MATCH"):
+                database.execute(search.format(asked))
+
+
+def test_a_table_wider_than_a_result_may_be_is_measured_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join(",".join(f"{prefix}{n}" for n in range(2500)) for prefix in ("c", "", "")))
+    with open_database(path) as database:
+        assert list(database.execute("SELECT c7, c2499 FROM wide").rows) == [(7, 2499), (7, 2499)]
+        assert database.catalog.tables[0].columns[2400].statistics.samples == (2400,)
+        assert [hit.column for hit in database.values.search("2499")] == ["c2499"]
+
+
 @pytest.mark.parametrize("make", [make_sqlite, make_duckdb])
 def test_comments_in_row_filters_are_no_part_of_them(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     filters = {

@@ -277,6 +277,45 @@ def test_a_hidden_column_cannot_be_named(column: str, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "1 < 2 NOT IN (0)",
+        "0 NOT IN (2, 2) < 1",
+        "NOT 1 IN (1) = 0",
+        "3 NOT BETWEEN 1 AND 2 <> 1",
+        "1 IS NOT NULL = (1 = 1)",
+        "'ab' NOT LIKE 'a!%' ESCAPE '!' = (1 = 1)",
+        "1 + 1 NOT IN (2) IS NULL",
+    ],
+)
+def test_a_negation_stays_where_it_was_written(expression: str, engine: str) -> None:
+    sql = f"SELECT {expression}"
+    assert run(sql, engine) == connect(engine).execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("number", ["1_000", "12abc", "1.5x"])
+def test_a_number_that_goes_over_into_a_word_is_refused(number: str) -> None:
+    with pytest.raises(QueryRefused, match="ends in letters"):
+        guard(f"SELECT {number} FROM customers", catalog("sqlite"))
+    assert run("SELECT 1e3, 0x10, 2", "sqlite") == [(1000.0, 16, 2)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'SELECT sum("id*2") FROM (SELECT id*2 FROM customers)',
+        'WITH x AS (SELECT sum(id*2) FROM customers) SELECT 1 FROM x ORDER BY "sum(id*2)"',
+    ],
+)
+def test_the_text_of_a_computation_is_not_taken_for_a_string(sql: str) -> None:
+    with pytest.raises(QueryRefused, match="name what is computed with AS"):
+        guard(sql, catalog("sqlite"))
+    text = 'SELECT name FROM customers WHERE name <> "C++" AND id < 2'
+    assert run(text, "sqlite", AccessPolicy()) == [("Ann",)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_callers_condition_never_sees_a_row_outside_the_filter(engine: str) -> None:
     absent = AccessPolicy(
         row_filters={

@@ -9,6 +9,7 @@ import pytest
 from sqlberg.errors import SqlbergError
 from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.notes import Notes, join_text, read_notes, terms_in, write_notes
+from sqlberg.tools.policy import AccessPolicy
 from sqlberg.tools.toolbox import make_tools
 
 
@@ -75,6 +76,34 @@ def test_terms_are_known_by_whole_words(database: Database):
     assert terms_in("What is the ARR?", database.catalog) == {"ARR": "annual revenue"}
     assert terms_in("Who carried big, old accounts?", database.catalog) == {}
     assert set(terms_in("arr of big accounts", database.catalog)) == {"ARR", "big account"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (AccessPolicy(), {"spender", "seen", "old", "Visits paid"}),
+        (AccessPolicy(hide_tables=("visit",)), {"spender", "Visits paid"}),
+        (AccessPolicy(hide_columns=("account.xq7",)), {"seen", "old", "Visits paid"}),
+        (AccessPolicy(hide_columns=("account.id",)), {"spender", "seen", "Visits paid"}),
+        (AccessPolicy(row_filters={"visit": "id > 1"}), {"spender", "seen", "old", "Visits paid"}),
+    ],
+)
+def test_a_term_that_names_what_is_hidden_is_told_to_nobody_it_is_hidden_from(
+    database: Database, policy: AccessPolicy, told: set[str]
+):
+    meanings = {
+        "spender": 'account."XQ7" > 5',
+        "seen": "has a visit, by VISIT.seen_on",
+        "old": "those of account whose id < 100 in visit",
+        "Visits paid": "the visiting_hours of our people",  # holds the name, but not as a word
+    }
+    with open_database(database.reference, policy=policy) as opened:
+        opened.notes = Notes(terms=meanings)
+        assert set(opened.catalog.terms) == told
+        seen = found(opened, " and ".join(meanings))
+        assert {term for term in meanings if f'"{term}" means here' in seen} == told
+        opened.notes = Notes(terms={"visit": "a call"})
+        assert bool(opened.catalog.terms) == policy.sees_table("visit")
 
 
 def test_notes_are_kept_in_a_file(tmp_path: Path):

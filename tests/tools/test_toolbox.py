@@ -90,6 +90,12 @@ def test_numbers_are_accepted_as_values(shop: Database):
     assert "orders.total = 20 -- exact" in text(shop, "search_value", values=[20]).replace("20.0", "20")
 
 
+@pytest.mark.parametrize("given", ["[" * 2000, "\ud83d Bob"])
+def test_whatever_a_model_writes_is_searched_for(shop: Database, given: str):
+    for tool, argument in (("search_value", "values"), ("search_column", "queries")):
+        assert call(shop, tool, {argument: given}).status == "success"
+
+
 def test_a_fenced_statement_runs(shop: Database):
     assert text(shop, "execute_sql", sql="```sql\nSELECT 1 AS one\n```") == "1 row, 1 column\none\n1"
 

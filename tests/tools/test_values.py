@@ -110,6 +110,15 @@ def test_a_number_finds_equal_texts_equal_numbers_and_ranges(index: ValueIndex) 
     assert ("singer.fee", 10.5, "exact") in found(index.search("10.50"))
 
 
+def test_a_long_number_is_not_said_to_be_stored_where_another_looks_the_same() -> None:
+    read = sqlite_reader(
+        "CREATE TABLE post (id INTEGER)",
+        "INSERT INTO post VALUES (1234567890123456789), (1234567890123456791)",
+    )
+    for asked in (1234567890123456789, 1234567890123456790):
+        assert found(opened(read).search(str(asked))) == [("post.id", asked, "within")]
+
+
 def test_another_number_is_no_slip_where_the_number_is_stored(index: ValueIndex) -> None:
     assert "2015" not in [hit.value for hit in index.search("2014")]
 
