@@ -72,7 +72,7 @@ def _said_in(file: Path, db_id: str | None) -> list[Lesson]:
 
     if not file.is_file():
         raise SqlbergError(f"{file} is not there")
-    store = Store(file)
+    store = Store(file, new=False)
     return lessons(store.asked(db_id=db_id)[::-1], store.said())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -108,12 +109,42 @@ def test_what_cannot_be_kept_is_one_sentence(tmp_path: Path, store: Store):
         Store(later)
 
 
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_the_database_of_another_application_is_left_as_it_is(tmp_path: Path, mode: str):
+    file = tmp_path / "what? 100%.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.executescript("CREATE TABLE asked (id INTEGER, words TEXT); PRAGMA user_version = 99")
+    before = file.read_bytes()
+    for new in (True, False):
+        with pytest.raises(SqlbergError, match="is no store of `sqlberg chat`, and was left as it is"):
+            Store(file, new=new)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_empty_file_is_a_store_only_to_whoever_begins_one(tmp_path: Path):
+    file = tmp_path / "empty.sqlite"
+    file.touch()
+    with pytest.raises(SqlbergError, match="is no store"):
+        Store(file, new=False)
+    assert file.read_bytes() == b""
+    assert Store(file).asked() == []
+
+
+def test_a_store_is_read_while_a_page_writes_into_it(store: Store, question: Asked):
+    store.keep(question)
+    log = store.path.with_name(store.path.name + "-wal")
+    assert log.stat().st_size > store.path.stat().st_size  # its tables are in the log as yet
+    assert Store(store.path, new=False).asked() == [question]
+
+
 def test_a_store_of_the_first_version_is_read_on(store: Store, question: Asked):
     store.keep(question)
     with sqlite3.connect(store.path) as connection:
         connection.execute("ALTER TABLE asked DROP COLUMN rights")
         connection.execute("PRAGMA user_version = 1")
-    again = Store(store.path)
+    again = Store(store.path, new=False)
     again.keep(question.model_copy(update={"id": "later", "rights": "some"}))
     assert {one.id: one.rights for one in again.asked()} == {question.id: "", "later": "some"}
 
@@ -158,6 +189,14 @@ def test_with_a_rival_reading_thumbs_are_preferences(question: Asked):
     assert chosen.chosen[-1].tool_calls[0].function.arguments == {"sql": BETTER}
 
 
+def test_that_neither_answer_is_right_teaches_nothing_and_takes_back_what_was_said(question: Asked):
+    two = question.model_copy(update={"others": (WORSE + " WHERE 1 = 1",)})
+    choice = Said(asked=two.id, person="ada", verdict="preferred", better=BETTER, worse=WORSE)
+    neither = Said(asked=two.id, person="ada", verdict="neither")
+    assert lesson_of(two, neither) == lesson_of(two, choice, neither) == []
+    assert len(lesson_of(two, neither, choice)) == 1
+
+
 def test_the_last_word_of_a_person_counts_and_a_draw_counts_for_nothing(question: Asked):
     def says(person: str, sql: str) -> Said:
         return Said(asked=question.id, person=person, verdict="corrected", better=sql)
@@ -169,6 +208,52 @@ def test_the_last_word_of_a_person_counts_and_a_draw_counts_for_nothing(question
     assert lesson_of(question, says("ada", other), says("bo", BETTER)) == []
     assert len(lesson_of(question, says("ada", other), says("bo", BETTER), says("cy", BETTER))) == 1
     assert agreed([]) is None
+
+
+def test_people_vote_over_one_question_though_each_was_asked_it_anew(question: Asked):
+    other = "SELECT 7"
+    texts = (question.question, question.question.upper(), question.question.replace(" ", "  "))
+    asked = [question.model_copy(update={"id": str(n), "question": text}) for n, text in enumerate(texts)]
+
+    def lessons_of(*choices: str) -> list[Preference]:
+        said = [
+            Said(
+                asked=str(n), person=str(n), verdict="preferred", better=choice,
+                worse=other if choice == BETTER else BETTER,
+            )
+            for n, choice in enumerate(choices)
+        ]  # fmt: skip
+        return [one for one in lessons(asked, said) if isinstance(one, Preference)]
+
+    assert lessons_of(BETTER, other) == []
+    (lesson,) = lessons_of(other, BETTER, BETTER)
+    assert lesson.id == "0"
+    assert lesson.chosen[-1].tool_calls[0].function.arguments == {"sql": BETTER}
+    assert lesson.rejected[-1].tool_calls[0].function.arguments == {"sql": other}
+
+
+def test_what_is_asked_with_other_rights_or_after_other_words_is_another_question(question: Asked):
+    earlier = Message(role="user", content="Which countries are there?")
+    others = (
+        {"id": "rights", "rights": "some"},
+        {"id": "database", "db_id": "other"},
+        {"id": "later", "prompt": (*question.prompt[:-1], earlier, question.prompt[-1])},
+    )
+    asked = [question, *(question.model_copy(update=other) for other in others)]
+    said = [Said(asked=one.id, person="ada", verdict="up") for one in asked]
+    assert [one.id for one in lessons(asked, said)] == [one.id for one in asked]
+
+
+def test_a_lesson_has_the_dialogue_that_was_judged(question: Asked):
+    failed = question.model_copy(update={"id": "failed", "prompt": (), "response": (), "sql": ""})
+    unjudged = question.model_copy(update={"id": "unjudged"})
+
+    def told_by(judged: str) -> list[str]:
+        said = Said(asked=judged, verdict="corrected", better=BETTER)
+        return [one.id for one in lessons([failed, unjudged, question], [said])]
+
+    assert told_by(question.id) == [question.id]
+    assert told_by("failed") == ["unjudged"]
 
 
 def test_who_holds_an_answer_right_counts_before_what_it_is_better_than():

@@ -100,6 +100,14 @@ def test_what_people_said_on_the_page_is_trained_on(shop: Path, tmp_path: Path):
     assert (told["pairs"], told["unreadable"]) == (1, 0)
 
 
+def test_a_database_that_is_no_store_is_refused_and_left_as_it_is(shop: Path, sampled: Path, tmp_path: Path):
+    before = shop.read_bytes()
+    for command in (("train", shop), ("annotate", shop, sampled, "-p", shop), ("improve", shop, "-p", shop)):
+        told = sqlberg(*command, "-o", tmp_path / command[0])
+        assert (told.exit_code, "is no store of `sqlberg chat`" in " ".join(told.stderr.split())) == (1, True)
+    assert shop.read_bytes() == before
+
+
 def test_options_of_a_cluster_want_its_engine(shop: Path, sampled: Path):
     for arguments in (("candidates", shop), ("annotate", shop, sampled)):
         told = sqlberg(*arguments, "--workers", 3)
@@ -270,6 +278,18 @@ def test_an_improvement_run_is_used_by_its_folder_and_rolled_back(
     assert (again.exit_code, "nothing was in use" in again.stderr) == (1, True)
 
 
+def test_candidates_of_another_adapter_are_not_taken_for_those_of_the_one_in_use(
+    shop: Path, asked: Path, trained: Path, tmp_path: Path
+):
+    put_to_use(tmp_path, None)
+    command = ("candidates", shop, "-q", asked, "-m", f"embedded+{tmp_path}", "-o", tmp_path / "candidates")
+    done(*command, "--embedder", "none")
+    done(*command, "--embedder", "none")
+    put_to_use(tmp_path, trained)
+    told = sqlberg(*command, "--embedder", "none")
+    assert (told.exit_code, "weights is" in told.stderr) == (1, True), told.stderr
+
+
 def test_questions_worth_a_label_are_written_with_their_ids(shop: Path, asked: Path, tmp_path: Path):
     pytest.importorskip("sklearn", reason="active learning needs the train extra")
     file = tmp_path / "label.jsonl"
@@ -312,6 +332,8 @@ def test_what_cannot_be_trained_or_used_is_one_line_each(
         ("candidates", tmp_path / "gone.sqlite", "-q", annotated): "holds no valid question",
         ("improve", tmp_path / "gone.sqlite", "-o", tmp_path / "e"): "gone.sqlite",
         ("select", shop, "--by", "luck"): "is not one of",
+        ("select", shop, "--seed", -1): "Invalid value for '--seed'",
+        ("train", annotated, "--seed", 10**22): "Invalid value for '--seed'",
     }
     for arguments, said in cases.items():
         result = sqlberg(*arguments)

@@ -50,6 +50,24 @@ def test_a_new_password_replaces_the_old_and_keeps_the_rest(file: Path):
     assert people.policies["cy"].hide_tables == ("orders",)
 
 
+@pytest.mark.parametrize("name", ["Åsa 😀", "del\x7f", 'tab\tline\nquote"', "\\u0041", "a\x85b"])
+def test_a_name_of_any_letters_can_come_in(file: Path, name: str):
+    add_person(file, name, "pass 😀")
+    add_person(file, "cy", "other")
+    people = read_people(file)
+    assert people.know(name, "pass 😀")
+    assert people.know("ada", "secret")
+
+
+def test_what_is_no_text_leaves_the_file_as_it_was(file: Path):
+    before = file.read_bytes()
+    for name, password in (("bad \udcff", "x"), ("cy", "bad \udcff")):
+        with pytest.raises(SqlbergError, match="stays as it was"):
+            add_person(file, name, password)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -187,11 +205,14 @@ def test_a_lead_sees_what_all_asked_and_others_their_own(shop: Path, tmp_path: P
 
 def test_notes_about_what_is_hidden_are_not_shown(shop: Path):
     notes = Notes(
-        columns={"orders.price": "the takings", "customer.name": "who"}, rejected=("orders.id = customer.id",)
+        columns={"orders.price": "the takings", "customer.name": "who"},
+        rejected=("orders.id = customer.id",),
+        terms={"regular": "has more than 9 orders", "local": "customer.country = 'Chile'"},
     )
     with (
         open_database(shop, policy=AccessPolicy(hide_tables=("orders",))) as hidden,
         open_database(shop) as whole,
     ):
-        assert [row[1] for row in known_notes(notes, hidden.catalog)["data"]] == ["customer.name"]
-        assert len(known_notes(notes, whole.catalog)["data"]) == 3
+        hidden.notes = whole.notes = notes
+        assert [row[1] for row in known_notes(notes, hidden.catalog)["data"]] == ["customer.name", "local"]
+        assert len(known_notes(notes, whole.catalog)["data"]) == 5

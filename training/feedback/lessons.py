@@ -2,8 +2,10 @@
 
 Both sides of a preference are the answer's own dialogue up to the SQL, once with the better and once with the
 worse statement: what led there is the same, and what followed was not judged. "Up" without a rival reading
-gives a dialogue to imitate; "down" alone says nothing of what would have been better. Where people disagree,
-the side of more of them counts, and a draw counts for nothing.
+gives a dialogue to imitate; "down" alone says nothing of what would have been better, and "neither" nothing
+but that the same person's earlier word counts no more. The same question is often asked by many: what was
+said of each asking counts together. Where people disagree, the side of more of them counts, and a draw
+counts for nothing.
 """
 
 from __future__ import annotations
@@ -19,21 +21,37 @@ Pair = tuple[str, str]
 
 
 def lessons(asked: Iterable[Asked], said: Iterable[Said]) -> list[Lesson]:
-    """One for each question that enough was said of, in the order of the questions. One whose dialogue never
-    began (the model could not be reached) gives none.
+    """One for each question (`same_question`) that enough was said of, in the order of the questions, with
+    the dialogue of its first asking, if possible of those that were judged. One whose dialogue never began
+    (the model could not be reached) gives none.
     """
-    by_question: dict[str, dict[str, Said]] = defaultdict(dict)
+    by_id = {one.id: one for one in asked}
+    askings: dict[tuple[str, ...], list[Asked]] = defaultdict(list)
+    for one in by_id.values():
+        askings[same_question(one)].append(one)
+    words: dict[tuple[str, ...], dict[str, Said]] = defaultdict(dict)
     for one in said:
-        if one.verdict != "comment":
-            by_question[one.asked][one.person] = one  # the last word of each
+        if one.verdict != "comment" and one.asked in by_id:
+            words[same_question(by_id[one.asked])][one.person] = one  # the last word of each
     found = []
-    for question in asked:
-        if not question.prompt:
-            continue  # its dialogue never began
-        sayings = list(by_question[question.id].values())
-        if pair := agreed([pair for one in sayings if (pair := pair_of(question, one))]):
-            found.append(_lesson(question, pair, sayings))
+    for key, same in askings.items():
+        sayings = list(words[key].values())
+        pair = agreed([pair for one in sayings if (pair := pair_of(by_id[one.asked], one))])
+        judged = {one.asked for one in sayings}
+        begun = sorted((one for one in same if one.prompt), key=lambda one: one.id not in judged)
+        if pair and begun:
+            found.append(_lesson(begun[0], pair, sayings))
     return found
+
+
+def same_question(asked: Asked) -> tuple[str, ...]:
+    """What two have in common that ask the same, whoever asks: database, rights, and the words, but for case
+    and blanks. Of a question that goes on a conversation, with the words before it: "And in Chile?" asks
+    something else in every one.
+    """
+    earlier = [message.content for message in asked.prompt if message.role == "user"][:-1]
+    texts = (" ".join(text.casefold().split()) for text in (*earlier, asked.question))
+    return asked.db_id, asked.rights, *texts
 
 
 def pair_of(question: Asked, said: Said) -> Pair | None:
@@ -80,8 +98,12 @@ def up_to_sql(response: Sequence[Message], sql: str) -> Messages:
 
 
 def _lesson(question: Asked, pair: Pair, sayings: Sequence[Said]) -> Lesson:
+    from ...agents.acting import tools_on_offer
+
     better, worse = pair
-    about = {"id": question.id, "db_id": question.db_id, "prompt": question.prompt}
+    about = {
+        "id": question.id, "db_id": question.db_id, "prompt": question.prompt, "tools": tools_on_offer(),
+    }  # fmt: skip
     chosen = up_to_sql(question.response, better)
     if not worse:
         return Trajectory(**about, response=chosen)  # pyright: ignore[reportArgumentType]

@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...errors import SqlbergError
 from ..preferences import Messages
 
-Verdict = Literal["up", "down", "corrected", "preferred", "comment"]
-VERSION = 2
+Verdict = Literal["up", "down", "corrected", "preferred", "neither", "comment"]
+VERSION = 3  # 2: rights; 3: the verdict "neither"
 _SECONDS = 30.0  # that a writer waits for others
 _TABLES = """
 CREATE TABLE IF NOT EXISTS asked (
@@ -84,7 +84,8 @@ class Said(BaseModel):
     """What a person says of an answer.
 
     verdict: "up" and "down" of the answer as it is; "corrected": `better` should have been run; "preferred":
-    `better` over `worse`, both shown; "comment": `words` alone. number: in the order of saying.
+    `better` over `worse`, both shown; "neither": none that was shown is right; "comment": `words` alone.
+    number: in the order of saying.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -119,12 +120,18 @@ class Logged(BaseModel):
 
 
 class Store:
-    """See above. Raises `SqlbergError` for a file that is no store, or that cannot be written."""
+    """See above. Raises `SqlbergError` for a file that is no store, which stays as it is, or that cannot be
+    written. new: an empty file, or one that is not there, becomes a store.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = True) -> None:
         self.path = path
         self._here = threading.local()
         with self._telling():
+            if not _is_store(path, or_empty=new):
+                raise SqlbergError(
+                    f"{path} is no store of `sqlberg chat`, and was left as it is: name another file"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connection()
             _patiently(connection, "PRAGMA journal_mode = WAL")
@@ -298,6 +305,21 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise SqlbergError(f"the store {self.path} cannot be used: {error}") from error
+
+
+def _is_store(path: Path, or_empty: bool) -> bool:
+    """Whether a file holds the tables of a store, of any version; looking leaves it as it is."""
+    if or_empty and not path.exists():
+        return True
+    # Where a writer's log lies beside it, tables may be in that alone. Where none does, SQLite would make one
+    # even for a reader, unless the file is told to be immutable.
+    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    address = f"{path.absolute().as_uri()}?{how}"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as connection:
+        if or_empty and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            return True
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(asked)")}
+    return columns >= {"id", "person", "thread", "db_id", "question", "content"}
 
 
 def _patiently(connection: sqlite3.Connection, statement: str) -> None:

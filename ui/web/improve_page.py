@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import shutil
+from functools import partial
 from html import escape as html
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,20 +155,14 @@ class ImprovePage:
     ) -> Updates:
         if refused := self._refused(request):
             return refused
+        if database not in self.room.databases:
+            return {self.note: told("Choose a database first.", good=False)}
         options = ["--model", self.runs.choice.learner, "--method", method, "--annotator", annotator]
         options += ["--rounds", str(rounds), "--made-up", str(made_up), "--embedder", self.room.embedder]
-        if self.room.policy is not None:  # a run reads no more than the page does
-            policy = self._given(f"{name}-policy.json")
-            policy.write_text(self.room.policy.model_dump_json(exclude_defaults=True), encoding="utf-8")
-            options += ["--policy", str(policy)]
-        for option, file in (("--questions", questions), ("--held-out", held_out)):
-            options += [option, str(self._kept(name, file))] if file else []
-        if said and (seeds := self._seeds(database)):
-            file = write_preferences(self._given(f"{name}-{database}-said.jsonl"), seeds)
-            options += ["--seed-preferences", str(file)]
+        give = partial(self._give, database, questions, held_out, said)
         try:
-            self.runs.begin(name, self.room.databases[database], options)
-        except (SqlbergError, KeyError) as error:
+            self.runs.begin(name, self.room.databases[database], options, give)
+        except (SqlbergError, OSError) as error:
             return {self.note: told(str(error), good=False)}
         return {self.note: told("It works, and goes on if you close the page.")} | self._chosen(name)
 
@@ -184,17 +179,22 @@ class ImprovePage:
         db_id = one_database(self.room.databases[database]) or database
         return [one.model_copy(update={"db_id": db_id}) for one in found if isinstance(one, Preference)]
 
-    def _kept(self, name: str, file: str) -> Path:
-        """An uploaded file, where it lasts as long as the run."""
-        place = self._given(f"{name}-{Path(file).name}")
-        place.write_bytes(Path(file).read_bytes())
-        return place
-
-    def _given(self, name: str) -> Path:
-        """Where a file that a run is given lies."""
-        place = self.runs.folder / "given" / re.sub(r"[^\w.-]", "_", name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return place
+    def _give(
+        self, database: str, questions: str | None, held_out: str | None, said: bool, folder: Path
+    ) -> list[str]:
+        """Write what a run is given into its folder; returns the options that name it."""
+        given: list[str] = []
+        if self.room.policy is not None:  # a run reads no more than the page does
+            policy = folder / "policy.json"
+            policy.write_text(self.room.policy.model_dump_json(exclude_defaults=True), encoding="utf-8")
+            given += ["--policy", str(policy)]
+        for name, file in (("questions", questions), ("held-out", held_out)):
+            if file:
+                kept = folder / f"{name}{Path(file).suffix}"  # its ending tells its format
+                given += [f"--{name}", str(shutil.copyfile(file, kept))]
+        if said and (seeds := self._seeds(database)):
+            given += ["--seed-preferences", str(write_preferences(folder / "said.jsonl", seeds))]
+        return given
 
     def _acting(self, act: Any) -> Any:
         def acted(name: str | None, request: gr.Request) -> Updates:
@@ -204,7 +204,7 @@ class ImprovePage:
                 return {self.note: told("Choose a run first.", good=False)}
             try:
                 act(name)
-            except SqlbergError as error:
+            except (SqlbergError, OSError) as error:
                 return {self.note: told(str(error), good=False)}
             return {self.note: ""} | self._look(name)
 

@@ -147,7 +147,7 @@ def _said(verdict: int, task: Task, person: str) -> Said | None:
     if verdict == 4:
         return None
     if verdict == 3:
-        return Said(**about, verdict="down", words="neither of the answers shown is right")
+        return Said(**about, verdict="neither", words="neither of the answers shown is right")
     if verdict == 2:
         return Said(**about, verdict="comment", words="both answers shown are right")
     better = task.sides[verdict]["sql"]

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from ...agents.clarify import differences
+from ...agents.conversation import new_thread_id
 from ...agents.sql_agent import SqlAgent
 from ...errors import SqlbergError
 from ...training.active.choosing import choose
 from ...training.active.selectors import SELECTORS
 from ...training.evaluation.dataset import Question, read_questions
+from ...training.feedback.lessons import same_question
 from ...training.feedback.store import Asked
-from .room import Room
+from .room import TO_JUDGE, Room
 
 CANDIDATES = 5
 POOL = 500
 """Questions that are ranked at most: the newest."""
-THREAD = "label"
-"""Of questions that were asked to be judged."""
 SELECTOR_NAMES = tuple(SELECTORS)
 
 
@@ -89,7 +89,8 @@ class Labelling:
             agent.database, self.room.model, candidates=CANDIDATES, clarify=False, explain=False
         )
         answer = several.ask(question.question)
-        kept = self.room.keep(question.db_id, answer, person=person, thread=THREAD)
+        thread = f"{TO_JUDGE}-{new_thread_id()}"
+        kept = self.room.keep(question.db_id, answer, person=person, thread=thread)
         readings = [one for one in kept.answer.get("readings", []) if one["columns"]]
         if not readings and answer.columns:
             readings = [{name: kept.answer[name] for name in ("sql", "columns", "rows")}]
@@ -107,16 +108,23 @@ class Labelling:
         """
         if not self.room.managed_by(person):
             return []
-        by_text: dict[str, dict[str, str]] = defaultdict(dict)
+        texts: dict[tuple[str, ...], str] = {}
+        held: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
         asked = {one.id: one for one in self.room.store.asked(db_id=name)}
         for one in self.room.store.said():
-            if one.asked in asked and one.verdict in ("preferred", "corrected", "up"):
-                by_text[asked[one.asked].question][one.person] = one.better or asked[one.asked].sql
+            if one.asked not in asked or one.verdict == "comment":
+                continue
+            question = asked[one.asked]
+            key = same_question(question)
+            texts.setdefault(key, question.question)
+            held[key].pop(one.person, None)  # the last word of each
+            if one.verdict in ("preferred", "corrected", "up"):
+                held[key][one.person] = one.better or question.sql
         return [
-            (text, person, sql)
-            for text, held in by_text.items()
-            if len(set(held.values())) > 1
-            for person, sql in held.items()
+            (texts[key], person, sql)
+            for key, rivals in held.items()
+            if len(set(rivals.values())) > 1
+            for person, sql in rivals.items()
         ]
 
     def _asked(self, id: str) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -65,13 +66,14 @@ class LookPage:
 
     @property
     def parts(self) -> list[Any]:
-        return [self.columns, self.picture, self.place, self.join, self.known, *self.asked.parts]
+        shown = [self.columns, self.picture, self.place, self.join, self.known, self.note]
+        return [*shown, *self.asked.parts]
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self.database.input(self.look, [self.database], self.parts, **quiet)
-        self.search.submit(self._found, [self.database, self.search], [self.columns], **quiet)
-        changed = [self.note, *self.parts, self.text, self.term, self.meaning]
+        self.search.submit(self._found, [self.database, self.search], [self.columns, self.note], **quiet)
+        changed = [*self.parts, self.text, self.term, self.meaning]
         self.describe.click(self._describe, [self.database, self.place, self.text], changed, **quiet)
         self.explain.click(self._explain, [self.database, self.term, self.meaning], changed, **quiet)
         for button, holds in ((self.confirm, True), (self.reject, False)):
@@ -79,8 +81,11 @@ class LookPage:
 
     def look(self, name: str, request: gr.Request) -> Updates:
         """All there is to see of a database, as it is now."""
-        catalog = self.room.database(name, person_of(request)).catalog
-        notes = self.room.notes_of(name)
+        try:
+            catalog = self.room.database(name, person_of(request)).catalog
+            notes = self.room.notes_of(name)
+        except SqlbergError as error:
+            return {self.note: told(str(error), good=False)}
         places = [table.name for table in catalog.tables]
         places += [f"{column.table}.{column.name}" for column in catalog.columns()]
         inferred = [join_text(join) for join in catalog.joins if join.origin == "inferred"]
@@ -91,53 +96,66 @@ class LookPage:
             self.place: gr.update(choices=places, value=None),
             self.join: gr.update(choices=sorted({*inferred, *rejected}), value=None),
             self.known: known_notes(notes, catalog),
+            self.note: "",
         } | self.asked.look(name, person_of(request))
 
-    def _found(self, name: str, words: str, request: gr.Request) -> Any:
-        database = self.room.database(name, person_of(request))
-        if not words.strip():
-            return _columns(list(database.catalog.columns()), database.catalog)
-        hits = database.columns.search(words, top_k=20)
-        return _columns([hit.column for hit in hits], database.catalog)
+    def _found(self, name: str, words: str, request: gr.Request) -> Updates:
+        try:
+            database = self.room.database(name, person_of(request))
+            found = list(database.catalog.columns())
+            if words.strip():
+                found = [hit.column for hit in database.columns.search(words, top_k=20)]
+        except SqlbergError as error:
+            return {self.note: told(str(error), good=False)}
+        return {self.columns: _columns(found, database.catalog), self.note: ""}
 
     def _describe(self, name: str, place: str | None, text: str, request: gr.Request) -> Updates:
         if not place:
             return {self.note: told("Choose a table or a column first.", good=False)}
-        notes = self.room.notes_of(name)
         part = "columns" if "." in place else "tables"
-        return self._kept(name, notes, {part: _with(getattr(notes, part), place, text)}, request)
+
+        def described(notes: Notes) -> Notes:
+            return notes.model_copy(update={part: _with(getattr(notes, part), place, text)})
+
+        return self._kept(name, described, request)
 
     def _explain(self, name: str, term: str, meaning: str, request: gr.Request) -> Updates:
         if not term.strip():
             return {self.note: told("Write the term first.", good=False)}
-        notes = self.room.notes_of(name)
-        return self._kept(name, notes, {"terms": _with(notes.terms, term.strip(), meaning)}, request)
+
+        def explained(notes: Notes) -> Notes:
+            return notes.model_copy(update={"terms": _with(notes.terms, term.strip(), meaning)})
+
+        return self._kept(name, explained, request)
 
     def _joining(self, holds: bool) -> Any:
         def keep(name: str, join: str | None, request: gr.Request) -> Updates:
             if not join:
                 return {self.note: told("Choose a join first.", good=False)}
-            notes = self.room.notes_of(name)
-            sure, gone = (
-                tuple(one for one in part if one != join) for part in (notes.confirmed, notes.rejected)
-            )
-            changed = {
-                "confirmed": (*sure, join) if holds else sure,
-                "rejected": gone if holds else (*gone, join),
-            }
-            return self._kept(name, notes, changed, request)
+
+            def joined(notes: Notes) -> Notes:
+                sure, gone = (
+                    tuple(one for one in part if one != join) for part in (notes.confirmed, notes.rejected)
+                )
+                changed = {
+                    "confirmed": (*sure, join) if holds else sure,
+                    "rejected": gone if holds else (*gone, join),
+                }
+                return notes.model_copy(update=changed)
+
+            return self._kept(name, joined, request)
 
         return keep
 
-    def _kept(self, name: str, notes: Notes, changed: dict[str, Any], request: gr.Request) -> Updates:
+    def _kept(self, name: str, change: Callable[[Notes], Notes], request: gr.Request) -> Updates:
         if not self.room.managed_by(person_of(request)):
             return {self.note: told("Only those who manage this server may do that.", good=False)}
         try:
-            self.room.note(name, notes.model_copy(update=changed))
+            self.room.note(name, change)
         except SqlbergError as error:
             return {self.note: told(str(error), good=False)}
         cleared = dict.fromkeys((self.text, self.term, self.meaning), "")
-        return {self.note: told("Known from now on.")} | cleared | self.look(name, request)
+        return self.look(name, request) | cleared | {self.note: told("Known from now on.")}
 
 
 def _columns(columns: list[Column], catalog: Catalog) -> dict[str, Any]:
@@ -164,7 +182,7 @@ def known_notes(notes: Notes, catalog: Catalog) -> dict[str, Any]:
         *(["join holds", join, ""] for join in notes.confirmed),
         *(["join does not hold", join, ""] for join in notes.rejected),
     ]
-    terms = [["term", term, meaning] for term, meaning in notes.terms.items()]
+    terms = [["term", term, meaning] for term, meaning in catalog.terms.items()]
     return frame(["what", "of", "known"], [*(row for row in rows if _seen(row[1], catalog)), *terms])
 
 

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -87,22 +87,18 @@ def add_person(file: Path, name: str, password: str) -> None:
     if not name.strip() or not password:
         raise SqlbergError("a person has a name and a password")
     rows = {n: p.model_dump(exclude_defaults=True) for n, p in (_there(file)).items()}
-    rows[name] = {**rows.get(name, {}), "password": hashed(password, secrets.token_bytes(16))}
-    lines = []
-    for key, row in rows.items():
-        lines += [
-            f"[{json.dumps(key)}]",
-            *(f"{field} = {json.dumps(told)}" for field, told in row.items()),
-            "",
-        ]
     partial = file.with_name(file.name + ".partial")
     try:
+        rows[name] = {**rows.get(name, {}), "password": hashed(password, secrets.token_bytes(16))}
+        content = _toml(rows)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as written:
-            written.write("\n".join(lines))
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
+            written.write(content)
         partial.replace(file)
     except OSError as error:
         raise SqlbergError(f"cannot write {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise SqlbergError(f"{file} stays as it was: {name!r} or the password is no text: {error}") from error
 
 
 def hashed(password: str, salt: bytes) -> str:
@@ -122,3 +118,19 @@ def matches(password: str, kept: str) -> bool:
 
 def _there(file: Path) -> Mapping[str, Person]:
     return read_people(file).by_name if file.exists() else {}
+
+
+def _toml(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The rows as a file. Raises `ValueError` if they could not be read back."""
+    lines = []
+    for key, row in rows.items():
+        lines += [f"[{_told(key)}]", *(f"{field} = {_told(value)}" for field, value in row.items()), ""]
+    content = "\n".join(lines).encode()
+    if tomllib.loads(content.decode()) != rows:
+        raise ValueError("it reads back as another")
+    return content
+
+
+def _told(value: str | bool) -> str:
+    """As JSON writes it: so does TOML, but for surrogates, which it has none of, and the delete character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,13 +1,14 @@
 """What all pages of one server share: the databases, the model that answers, and the store.
 
 Databases are opened when they are first asked about, each with one agent that answers everybody: agents are
-safe for many threads at once, and conversations are kept apart by their thread.
+safe for many threads at once, and conversations are kept apart by person and thread.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from ...agents.sql_agent import SqlAgent
     from ...tools.database import Database
     from ...tools.policy import AccessPolicy
+
+TO_JUDGE = "label"
+"""What the threads of questions begin with that were asked to be judged: they are no conversations."""
 
 
 @dataclass
@@ -92,12 +96,13 @@ class Room:
         """What people know of a database. Raises `SqlbergError`."""
         return read_notes(self.notes / f"{name}.json") if self.notes else Notes()
 
-    def note(self, name: str, notes: Notes) -> None:
-        """Keep what people know of a database: the next question goes by it. Raises `SqlbergError`."""
+    def note(self, name: str, change: Callable[[Notes], Notes]) -> None:
+        """Change what people know of a database: the next question goes by it. Raises `SqlbergError`."""
         if self.notes is None or name not in self.databases:
             raise SqlbergError("this page keeps no notes")
-        write_notes(self.notes / f"{name}.json", notes)
-        with self._lock:
+        with self._lock:  # from reading to writing, so that nobody's words are lost
+            notes = change(self.notes_of(name))
+            write_notes(self.notes / f"{name}.json", notes)
             for (opened, _), database in self._open.items():
                 if opened == name:
                     database.notes = notes
@@ -126,11 +131,12 @@ class Room:
         policy than theirs of today is not shown again.
         """
         found = self.store.conversations(person, most, rights=self.rights(person))
-        return [one for one in found if one[1] in self.databases]
+        return [one for one in found if one[1] in self.databases and not one[0].startswith(TO_JUDGE)]
 
     def conversation(self, thread: str, person: str) -> list[Asked]:
         """One of them, the oldest question first; none if it is not among them."""
-        found = self.store.asked(person=person, thread=thread)[::-1] if thread else []
+        talked = bool(thread) and not thread.startswith(TO_JUDGE)
+        found = self.store.asked(person=person, thread=thread)[::-1] if talked else []
         kept = [one for one in found if one.db_id in self.databases and one.rights == self.rights(person)]
         return kept if len(kept) == len(found) else []
 
@@ -142,13 +148,14 @@ class Room:
         if key not in self._open:
             if name not in self.databases:
                 raise SqlbergError(f"there is no database {name!r} here")
+            notes = self.notes_of(name)  # before it is opened: without them nobody is answered
             self._open[key] = open_database(
                 self.databases[name],
                 policy=self.policies.get(person, self.policy),
                 limits=self.limits,
                 embedder=self.embedder,
             )
-            self._open[key].notes = self.notes_of(name)
+            self._open[key].notes = notes
         return self._open[key]
 
     def ask(
@@ -156,11 +163,21 @@ class Room:
     ) -> Iterator[Event | Asked]:
         """The events of a question; after its answer the same as it is kept. Raises `SqlbergError`."""
         answer: Answer | None = None
-        for event in self.agent(name, person).stream(question, thread_id=thread, cancel=cancel):
+        agent = self.agent(name, person)
+        for event in agent.stream(question, thread_id=self._thread(agent, thread, person), cancel=cancel):
             yield event
             answer = event.answer or answer
         if answer is not None:
             yield self.keep(name, answer, person=person, thread=thread)
+
+    def _thread(self, agent: SqlAgent, thread: str, person: str) -> str:
+        """The thread of the agent's memory: of this person alone, since others may name theirs alike."""
+        own = hashlib.blake2b(f"{person}\0{thread}".encode(), digest_size=16).hexdigest()
+        if agent.conversation(own) or not agent.conversation(thread):
+            return own
+        # An earlier version began it, which gave the agent the bare thread.
+        talkers = {one.person for one in self.store.asked(thread=thread)}
+        return thread if talkers == {person} else own
 
     def answer(self, name: str, question: str, *, person: str) -> Asked:
         """The answer to one question, as it is kept. Raises `SqlbergError`."""
@@ -183,7 +200,7 @@ class Room:
             response=tuple(response),
             sql=answer.sql or (answer.readings[0].sql if answer.readings else ""),
             others=rivals,
-            answer=answer.to_dict(),
+            answer=answer.to_dict() | {"thread_id": thread},
             rights=self.rights(person),
         )
         self.store.keep(kept)

@@ -11,10 +11,11 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ...training.rows import read_rows
 from ...training.trainer import LOG
 from .choice import Choice
 
-COMMAND, LOCK, CONSOLE, PID = "command.json", "running.lock", "console.log", "pid"
+COMMAND, LOCK, CONSOLE, PID, GIVEN = "command.json", "running.lock", "console.log", "pid", "given"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}")
 Row = dict[str, Any]
 
@@ -59,16 +60,33 @@ class Runs:
         found = [place.parent for place in self.folder.glob(f"*/{COMMAND}")]
         return [place.name for place in sorted(found, key=lambda place: -place.stat().st_mtime)]
 
-    def begin(self, name: str, database: str, options: Sequence[str]) -> None:
-        """Start `sqlberg improve` over a database as a run of this name."""
+    def begin(
+        self,
+        name: str,
+        database: str,
+        options: Sequence[str],
+        give: Callable[[Path], list[str]] | None = None,
+    ) -> None:
+        """Start `sqlberg improve` over a database as a run of this name. give: writes files for the run into
+        a folder of the run's own and returns the options that name them; if it fails, the name is free again.
+        """
         if not _NAME.fullmatch(name) or ".." in name:
             raise SqlbergError("a run's name is of letters, digits, spaces, dots, - and _")
         place = self.folder / name
-        if (place / COMMAND).exists():
-            raise SqlbergError(f"there is a run {name!r} already: go on with it, or choose another name")
-        place.mkdir(parents=True, exist_ok=True)
-        told = ["improve", database, "--out", str(place), *options]
-        (place / COMMAND).write_text(json.dumps(told), encoding="utf-8")
+        try:
+            place.mkdir(parents=True)  # nobody else has the name from here on
+        except FileExistsError:
+            raise SqlbergError(
+                f"there is a run {name!r} already: go on with it, or choose another name"
+            ) from None
+        try:
+            (place / GIVEN).mkdir()
+            given = give(place / GIVEN) if give else []
+            told = ["improve", database, "--out", str(place), *options, *given]
+            (place / COMMAND).write_text(json.dumps(told), encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         self.go_on(name)
 
     def go_on(self, name: str) -> None:

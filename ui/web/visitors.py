@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from http.cookies import SimpleCookie
 from typing import Any
+
+from starlette.requests import HTTPConnection
 
 COOKIE = "sqlberg_visitor"
 YEAR = 365 * 24 * 3600
@@ -23,7 +24,7 @@ class Visitors:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or _given(scope) is not None:
+        if scope["type"] != "http" or _has_cookie(scope):
             await self._app(scope, receive, send)
             return
         kept = f"{COOKIE}={secrets.token_urlsafe(24)}; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=Lax"
@@ -42,9 +43,6 @@ def visitor(cookies: Mapping[str, str]) -> str | None:
     return f"visitor {hashlib.sha256(kept.encode()).hexdigest()[:16]}" if kept else None
 
 
-def _given(scope: Any) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            return found.value if found else None
-    return None
+def _has_cookie(scope: Any) -> bool:
+    """Read as `person_of` reads it: other cookies may be as odd as browsers let them be."""
+    return visitor(HTTPConnection(scope).cookies) is not None

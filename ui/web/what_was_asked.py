@@ -12,6 +12,8 @@ from .room import Room
 
 FAILURES, LOGGED = 200, 200
 """Questions looked through for those that went wrong; rows of the log that are shown."""
+OBJECTIONS = ("down", "corrected", "neither")
+"""The verdicts that an answer is wrong."""
 
 
 class WhatWasAsked:
@@ -39,7 +41,7 @@ class WhatWasAsked:
         store, whose = self.room.store, self.room.may_see(person)
         wrong = []
         for one in store.asked(db_id=name, person=whose, most=FAILURES):
-            objections = [said for said in store.said(one.id) if said.verdict in ("down", "corrected")]
+            objections = [said for said in store.said(one.id) if said.verdict in OBJECTIONS]
             if one.status != "answered" or objections:
                 wrong.append([one.person, one.question, one.status, one.sql, _why(one, objections)])
         logged = [
