@@ -259,7 +259,7 @@ def _arrow_array(values: list[Any]) -> pyarrow.Array:
 
     try:
         return pyarrow.array(values)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError, OverflowError):
-        # SQLite keeps values of any type in one column, and integers may be wider than 64 bits.
+    except (pyarrow.ArrowException, TypeError, OverflowError):
+        # SQLite keeps values of any type in one column, integers may be wider than 64 bits, decimals endless.
         texts = [None if value is None else str(plain(value)) for value in values]
         return pyarrow.array(texts, type=pyarrow.string())

@@ -144,7 +144,7 @@ def merge(
     from ..errors import SqlbergError
     from ..models.serving.merged import merge as write
 
-    if output.exists() and any(output.iterdir()):
+    if output.is_file() or (output.exists() and any(output.iterdir())):
         raise SqlbergError(f"{output} is not empty: name a new folder")
     _tell("written", str(write(model, _folder(adapter), output)), as_json)
 

@@ -86,6 +86,11 @@ def annotate(
     from ..training.rows import read_rows
 
     check_judge(annotator, judge)
+    if seed_preferences and annotator != "combined":
+        raise SqlbergError(
+            f"seed preferences are what the combined annotator is fitted to, and {annotator} is not fitted: "
+            "leave one of them out"
+        )
     if annotator == "implicit" and (model is None or in_process(model)[2] is None):
         raise SqlbergError("the implicit annotator goes by what an adapter learned: name MODEL+ADAPTER")
     file = candidates / CANDIDATES if candidates.is_dir() else candidates

@@ -13,7 +13,7 @@ from ..tools.limits import counted
 from .answer_view import sql_text
 from .console import data_table, out, plain_text, print_json
 from .exits import Exit
-from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
+from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy, tell_idle_patterns
 
 if TYPE_CHECKING:
     from ..agents.replay import Replay
@@ -42,6 +42,7 @@ def replay(
 
     load(file)  # a bad file is told before a database is opened
     with open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened:
+        tell_idle_patterns(opened)
         outcome = check(file, opened)
     if as_json:
         print_json(_as_json(outcome))

@@ -10,17 +10,20 @@ import typer
 from .console import data_table, out, plain_text, print_json
 from .options import JsonOption
 
+MOST = 10**12
+
 
 def sizing(
     gpu: Annotated[
         Literal["l40s", "a100", "h100", "h200"], typer.Option(case_sensitive=False, help="What is at hand.")
     ] = "h100",
     questions: Annotated[
-        list[int] | None, typer.Option("--questions", "-q", min=1, help="A day; may be given several times.")
+        list[int] | None,
+        typer.Option("--questions", "-q", min=1, max=MOST, help="A day; may be given several times."),
     ] = None,
-    candidates: Annotated[int, typer.Option(min=1, help="Dialogues for each question.")] = 1,
-    prompt: Annotated[int, typer.Option(min=1, help="New tokens that a dialogue reads.")] = 3000,
-    written: Annotated[int, typer.Option(min=1, help="Tokens that a dialogue writes.")] = 500,
+    candidates: Annotated[int, typer.Option(min=1, max=MOST, help="Dialogues for each question.")] = 1,
+    prompt: Annotated[int, typer.Option(min=1, max=MOST, help="New tokens that a dialogue reads.")] = 3000,
+    written: Annotated[int, typer.Option(min=1, max=MOST, help="Tokens that a dialogue writes.")] = 500,
     busiest: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of a day's questions in its busiest hour.")
     ] = 0.2,

@@ -15,7 +15,7 @@ import typer
 from ..errors import SqlbergError
 from ..tools.references import name_of
 from .console import err, out, plain_text, print_json, progress_bar
-from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy
+from .options import DatabaseArgument, JsonOption, PolicyOption, read_policy, tell_idle_patterns
 
 if TYPE_CHECKING:
     from ..tools.database import Database
@@ -57,6 +57,7 @@ def synthesize(
         open_database(database, policy=read_policy(policy), progress=sys.stderr.isatty()) as opened,
         _told_of(output),
     ):
+        tell_idle_patterns(opened)
         name = name_of(database)
         earlier = _earlier(output, f"{name}-{seed}-", opened) if output else []
         lines = _lines(opened, name, (count, refuse, follow), seed, earlier)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from io import BytesIO
 
 import pyarrow.parquet
 import pytest
+from sqlberg.tools.export import json_value
 from sqlberg.tools.limits import Result
 from sqlberg.ui.web.downloads import FORMATS, as_csv, as_excel, as_parquet
 
@@ -35,6 +36,20 @@ def test_times_with_a_zone_are_told_in_utc():
     moment = datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
     sheet = openpyxl.load_workbook(BytesIO(as_excel(Result(("at",), [(moment,)])))).active
     assert sheet["A2"].value == moment.replace(tzinfo=None)
+
+
+EAST = timezone(timedelta(hours=9))
+
+
+@pytest.mark.parametrize(
+    "value", [time(1, 2, tzinfo=EAST), datetime(1, 1, 1, tzinfo=EAST), Decimal("Infinity"), Decimal("NaN")]
+)
+def test_what_a_sheet_has_no_type_for_is_text_and_a_file_in_any_format(value: object):
+    openpyxl = pytest.importorskip("openpyxl", reason="Excel files need the chat extra")
+    result = Result(("at",), [(value,)])
+    cell = openpyxl.load_workbook(BytesIO(as_excel(result))).active["A2"]
+    assert (cell.data_type, cell.value) == ("s", str(json_value(value)))
+    assert pyarrow.parquet.read_table(BytesIO(as_parquet(result))).column("at").null_count == 0
 
 
 def test_csv_is_marked_and_harmless():

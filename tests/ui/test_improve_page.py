@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from sqlberg.models.references import load_chat_model
 from sqlberg.tools.policy import AccessPolicy
-from sqlberg.training.feedback.store import Store
+from sqlberg.training.feedback.store import Asked, Said, Store
 from sqlberg.ui.web.improve_page import ImprovePage
 from sqlberg.ui.web.room import Room, named
 from sqlberg.ui.web.runs import COMMAND, Runs
@@ -54,6 +54,22 @@ def test_a_taken_name_is_refused_before_the_files_of_its_run_are_touched(page: I
     assert "there is a run" in started(page, "first", other)
     assert given(page, "first", "--questions") == "one"
     assert "orders" in given(page, "first", "--policy")
+
+
+def test_a_run_learns_from_nothing_that_it_may_not_read(page: ImprovePage):
+    messages = {"prompt": ({"role": "user", "content": "How many?"},)}
+    for rights, sql in (("", "SELECT 1"), (page.room.rights(""), "SELECT 2")):
+        kept = page.room.store.keep(
+            Asked.model_validate(
+                {"db_id": "shop", "question": sql, "sql": sql, "others": (sql, "SELECT 0"), "rights": rights}
+                | messages
+            )
+        )
+        page.room.store.say(Said(asked=kept.id, person="ada", verdict="up"))
+    assert "It works" in started(page, "first", None)
+    said = given(page, "first", "--seed-preferences")
+    assert "SELECT 2" in said
+    assert "SELECT 1" not in said
 
 
 def test_runs_and_options_share_no_file(page: ImprovePage, tmp_path: Path):

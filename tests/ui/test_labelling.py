@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
+from sqlberg.errors import SqlbergError
 from sqlberg.models.references import load_chat_model
 from sqlberg.training.evaluation.dataset import Question
 from sqlberg.training.feedback.store import Asked, Said, Store
-from sqlberg.ui.web.label_page import VERDICTS, _said
+from sqlberg.ui.web.label_page import SKIP, VERDICTS, LabelPage, _said
 from sqlberg.ui.web.labelling import Labelling, Task
 from sqlberg.ui.web.room import Room, named
 from sqlberg.ui.web.what_was_asked import WhatWasAsked
@@ -49,6 +52,39 @@ def test_who_takes_an_answer_back_disagrees_with_nobody(room: Room, tmp_path: Pa
     assert [one[1:] for one in told] == [("ada", "SELECT 'ada'"), ("bo", "SELECT 'bo'")]
     room.store.say(Said(asked="2", person="bo", verdict="neither"))
     assert labelling.disagreements("shop", "ada") == []
+
+
+def test_a_question_that_cannot_be_asked_can_be_skipped(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with gr.Blocks():
+        page = LabelPage(Labelling(room, tmp_path / "views"))
+
+    def failing(question: Question, person: str) -> Task:
+        raise SqlbergError("the question is too long")
+
+    monkeypatch.setattr(page.labelling, "task", failing)
+    queue = [Question(id=text, db_id="shop", question=text, sql=None) for text in ("one", "two")]
+    request: Any = SimpleNamespace(username="ada")
+    told = page._next(queue, 0, request)
+    assert "too long" in told[page.progress]
+    assert [told[key]["visible"] for key in page.verdicts] == [False, False, False, False, True]
+    assert page._judging(NEITHER)(queue, 0, None, request) == {}
+    assert page._judging(SKIP)(queue, 0, None, request)[page.at] == 1
+
+
+def test_a_question_judged_over_one_database_is_asked_over_another(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("sklearn", reason="active learning needs the train extra")
+    for name in ("shop", "other"):
+        room.store.keep(Asked(id=name, db_id=name, question="How many?", person="ada", sql="SELECT 1"))
+    labelling = Labelling(room, tmp_path / "views")
+    room.store.say(Said(asked="other", person="ada", verdict="up"))
+    assert [one.question for one in labelling.queue("shop", "ada", "random", 5)] == ["How many?"]
+    room.store.say(Said(asked="shop", person="ada", verdict="up"))
+    with pytest.raises(SqlbergError, match="no question left"):
+        labelling.queue("shop", "ada", "random", 5)
 
 
 def ask(room: Room, question: str, person: str, thread: str) -> Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from io import BytesIO
@@ -39,8 +40,9 @@ def as_excel(result: Result) -> bytes:
         found = WriteOnlyCell(sheet)
         if value is None:
             return found
-        if isinstance(value, datetime) and value.tzinfo:
-            value = value.astimezone(UTC).replace(tzinfo=None)  # a sheet knows no time zones
+        if isinstance(value, datetime) and value.tzinfo:  # a sheet knows no time zones
+            with suppress(OverflowError):  # the first and the last day of all
+                value = value.astimezone(UTC).replace(tzinfo=None)
         plain = isinstance(value, (int, float, Decimal, date, datetime, time)) and not _beyond(value)
         if plain or isinstance(value, bool):
             found.value = value
@@ -79,6 +81,8 @@ def _beyond(value: Any) -> bool:
         return abs(value) >= 10**15 if not isinstance(value, Decimal) or value.is_finite() else True
     if isinstance(value, float):
         return value != value or value in (float("inf"), float("-inf"))
+    if isinstance(value, (time, datetime)) and value.tzinfo:
+        return True
     return isinstance(value, date) and value.year < 1900
 
 

@@ -173,9 +173,12 @@ class ImprovePage:
         return {self.note: told("Only those who manage this server may do that.", good=False)}
 
     def _seeds(self, database: str) -> list[Preference]:
-        """What people said about a database, as far as it tells a better answer from a worse."""
-        store = self.room.store
-        found = lessons(store.asked(db_id=database)[::-1], store.said())
+        """What people said about a database, as far as it tells a better answer from a worse, and holds
+        nothing that the run may not read.
+        """
+        store, rights = self.room.store, self.room.rights("")
+        asked = [one for one in store.asked(db_id=database)[::-1] if rights in ("", one.rights)]
+        found = lessons(asked, store.said())
         db_id = one_database(self.room.databases[database]) or database
         return [one.model_copy(update={"db_id": db_id}) for one in found if isinstance(one, Preference)]
 

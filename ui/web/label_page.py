@@ -26,6 +26,7 @@ document.addEventListener("keydown", (event) => {
 </script>"""
 """A digit presses the button that bears it, unless something is being written."""
 VERDICTS = ("A is right (1)", "B is right (2)", "Both are right (3)", "Neither (4)", "Skip (5)")
+SKIP = 4
 
 
 class LabelPage:
@@ -96,9 +97,9 @@ class LabelPage:
 
     def _judging(self, verdict: int) -> Any:
         def judge(queue: list[Question], at: int, task: Task | None, request: gr.Request) -> Updates:
-            if task is None or at >= len(queue):
+            if at >= len(queue) or (task is None and verdict != SKIP):
                 return {}
-            if said := _said(verdict, task, person_of(request)):
+            if task is not None and (said := _said(verdict, task, person_of(request))):
                 try:
                     self.labelling.room.store.say(said)
                 except SqlbergError as error:
@@ -120,7 +121,14 @@ class LabelPage:
         try:
             task = self.labelling.task(queue[at], person_of(request))
         except SqlbergError as error:
-            return {self.at: at, self.task: None, self.progress: told(str(error), good=False)}
+            return {
+                self.at: at, self.task: None, self.progress: told(str(error), good=False),
+                self.whole: gr.update(visible=True),
+                self.question: f"<h3>{html(queue[at].question)}</h3><p>It can only be skipped.</p>",
+                **{whole: gr.update(visible=False) for whole, _, _ in self.sides},
+                **{key: gr.update(visible=n == SKIP) for n, key in enumerate(self.verdicts)},
+                self.disagreements: apart,
+            }  # fmt: skip
         both = len(task.sides) > 1
         updates: Updates = {
             self.at: at,
@@ -144,7 +152,7 @@ class LabelPage:
 def _said(verdict: int, task: Task, person: str) -> Said | None:
     """What a key says; nothing for a question that is skipped."""
     about: dict[str, Any] = {"asked": task.kept.id, "person": person}
-    if verdict == 4:
+    if verdict == SKIP:
         return None
     if verdict == 3:
         return Said(**about, verdict="neither", words="neither of the answers shown is right")

@@ -58,7 +58,8 @@ class Labelling:
         """
         from ...training.active.readers import reader_of
 
-        judged = {self._asked(one.asked).question for one in self.room.store.said() if one.person == person}
+        said = [self._asked(one.asked) for one in self.room.store.said() if one.person == person]
+        judged = {one.question for one in said if one.db_id == name}
         if file is None:
             whose = self.room.may_see(person)
             kept = self.room.store.asked(db_id=name, person=whose, most=4 * POOL)
