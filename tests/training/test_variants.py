@@ -15,6 +15,7 @@ from sqlberg.training.preferences import Preference
 from sqlberg.training.rounds.learning import Learning, learn
 from sqlberg.training.rounds.plan import Progress
 from sqlberg.training.trainer import Settings, Step
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from .test_embedded_policy import asked, with_sql
 
@@ -79,5 +80,8 @@ def test_copies_are_learned_beside_their_lesson(policy: EmbeddedPolicy, lessons:
 
 
 def test_a_causal_model_knows_no_copies(lessons: list[Asked]):
+    small = LlamaConfig(
+        vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
     with pytest.raises(SqlbergError, match="no copies of a lesson"):
-        CausalPolicy(None, None).vary(lessons, 1, seed=0)
+        CausalPolicy(LlamaForCausalLM(small), None).vary(lessons, 1, seed=0)
