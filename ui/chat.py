@@ -92,6 +92,7 @@ def chat(
         raise SqlbergError(
             f"on {host} anybody could ask: give --people or --person-header, or stay on 127.0.0.1"
         )
+    from ..tools.references import find_engine
     from .listening import listening, not_free
 
     known = read_people(people) if people else People()
@@ -100,6 +101,8 @@ def chat(
     from .web.runs import Runs
 
     listening(host, port).close()  # tried now, and not when all is opened
+    for reference in databases or ():
+        find_engine(reference)  # one that is not there is told now, and not when somebody asks about it
     runs = Runs(folder / "improve", model) if model.startswith(("embedded", "transformers:")) else None
     answering, loaded = _answering(model, base_url, runs)
     room = Room(

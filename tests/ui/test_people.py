@@ -160,6 +160,12 @@ def test_a_page_for_other_machines_needs_people(tmp_path: Path):
     assert "give --people or --person-header" in " ".join(told.stderr.split())
 
 
+def test_each_database_of_the_page_is_looked_for_before_it_opens(tmp_path: Path):
+    gone = tmp_path / "gone.csv"
+    told = CliRunner().invoke(app, ["chat", "sample", str(gone), "--folder", str(tmp_path)])
+    assert (told.exit_code, "there is no file or folder" in " ".join(told.stderr.split())) == (1, True)
+
+
 def test_a_person_is_added_by_the_command(tmp_path: Path):
     file = tmp_path / "people.toml"
     added = CliRunner().invoke(app, ["chat", "--people", str(file), "--add-person", "dee"], input="pw\npw\n")
