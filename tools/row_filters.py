@@ -73,7 +73,8 @@ def _can_be_rebound(condition: str, table: str, columns: dict[str, set[str]]) ->
         known = named | columns.get(table.lower(), set())
         query = column.find_ancestor(exp.Select)
         while query is not None:
-            for source in query.find_all(exp.Table):
+            parts = (query.args.get("from_"), *(query.args.get("joins") or ()))
+            for source in (table for part in parts if part for table in part.find_all(exp.Table)):
                 known |= columns.get(source.name.lower(), set())
             query = query.find_ancestor(exp.Select)
         if not column.table and column.this.args.get("quoted") and column.name.lower() not in known:

@@ -360,6 +360,7 @@ def test_a_row_filter_that_is_no_condition_of_its_table_is_told_at_opening(
     [
         'name = "Rex"',
         'id IN (SELECT id FROM pets WHERE name = "Rex")',
+        'name = "Rex" AND id IN (SELECT "Rex" FROM dogs)',
         "name = [Rex]",
         "name = `Rex`",
         'name = ""',
@@ -369,6 +370,8 @@ def test_text_in_double_quotes_is_no_row_filter_since_a_caller_could_say_what_it
     tmp_path: Path, condition: str
 ) -> None:
     path = make_sqlite(tmp_path / "zoo.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute('CREATE TABLE dogs ("Rex" INTEGER)')
     with pytest.raises(DatabaseOpenError, match="write text in single quotes"):
         open_database(path, policy=AccessPolicy(row_filters={"pets": condition}))
 

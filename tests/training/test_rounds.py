@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.messages import AIMessage
 from sqlberg.agents.annotation.annotators import annotator
 from sqlberg.agents.opening import open_database
 from sqlberg.errors import SqlbergError
@@ -170,16 +171,19 @@ def finished(shop: Path, rows: list[Sampled], tmp_path_factory: pytest.TempPathF
     return folder
 
 
+def answered_by(script: list[AIMessage], shop: Path, folder: Path) -> Sampled:
+    """The first question, answered by a model that says these words."""
+    options = {"model": ScriptedModel(script=script), "candidates": 1}
+    [row] = sample_candidates(
+        QUESTIONS[:1], folder, agent_options=options, open_database=opened(shop), settings={}
+    )
+    return row
+
+
 def test_half_a_character_that_a_model_wrote_loses_no_question(shop: Path, tmp_path: Path):
     half = json.loads("\"SELECT name FROM customer WHERE name = '\\ud83d'\"")
     script = [sql(half), sql("SELECT count(*) FROM customer"), words("Three.")]
-    [row] = sample_candidates(
-        QUESTIONS[:1],
-        tmp_path,
-        agent_options={"model": ScriptedModel(script=script), "candidates": 1},
-        open_database=opened(shop),
-        settings={},
-    )
+    row = answered_by(script, shop, tmp_path)
     assert row.responses[0].sql == "SELECT count(*) FROM customer"
     assert "\ufffd" in row.responses[0].messages[0].tool_calls[0].function.arguments["sql"]
 
@@ -187,13 +191,7 @@ def test_half_a_character_that_a_model_wrote_loses_no_question(shop: Path, tmp_p
 def test_what_a_model_was_told_for_making_no_call_belongs_to_its_answer(shop: Path, tmp_path: Path):
     talk = words("I'll count them with SELECT count(*) FROM customer.")
     script = [talk, sql("SELECT count(*) FROM customer"), words("Three.")]
-    [row] = sample_candidates(
-        QUESTIONS[:1],
-        tmp_path,
-        agent_options={"model": ScriptedModel(script=script), "candidates": 1},
-        open_database=opened(shop),
-        settings={},
-    )
+    row = answered_by(script, shop, tmp_path)
     [response] = row.responses
     assert [message.role for message in row.prompt] == ["system", "user"]
     assert [m.role for m in response.messages] == ["assistant", "user", "assistant", "tool", "assistant"]

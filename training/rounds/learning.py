@@ -92,7 +92,8 @@ def learn(
         rows, unknown = _aligned(rows, about, progress)
         aside += unknown
     writes = processes().is_main_process
-    if writes and not (place / "train" / "settings.json").exists():  # what was begun may refuse these lines
+    begun = (place / "train" / "settings.json").exists()  # and may refuse these lines
+    if writes and not begun:  # several would write one file at the same time
         write_rows(place / PREFERENCES, map(to_sqlberg, lessons))
         write_rows(place / SET_ASIDE, aside)
     if lessons and not rows:
