@@ -32,6 +32,7 @@ from .learning_options import (
     SeedsOption,
     SftOption,
     SourceArgument,
+    aligned_of,
     new_adapter,
     settings_of,
 )
@@ -150,7 +151,7 @@ def improve(
         reference=reference,
         cumulative=cumulative,
         follower=Follower(epsilon=epsilon),
-        aligned=tuple(aligned or ()),
+        aligned=aligned_of(aligned, method),
         copies=copies,
         adapter=new_adapter(kind, rank, mask),
         training=settings_of(

@@ -49,6 +49,9 @@ def inspect(
         catalog = opened.catalog
         others = opened.other_schemas()
     chosen = [_find(catalog, name) for name in table or ()]
+    if as_json and prompt:
+        print_json({"prompt": system_prompt(catalog)})
+        return
     if as_json:
         print_json(_as_json(catalog, chosen or list(catalog.tables)))
         return

@@ -11,6 +11,8 @@ from ..models.adapters.kinds import Adapter
 from .options import finite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..training.cluster import Cluster
     from ..training.rounds.learners import Learner
     from ..training.trainer import Settings
@@ -136,6 +138,16 @@ def cluster_of(
     if workers is not None or gpus is not None:
         raise SqlbergError("--workers and --gpus are of the ray engine: add --engine ray")
     return None
+
+
+def aligned_of(aligned: Sequence[str] | None, method: str) -> tuple[str, ...]:
+    """The models whose scores the method weighs by. Raises `SqlbergError` where it weighs by none."""
+    from ..errors import SqlbergError
+    from ..training.losses import NEEDS_ALIGNED
+
+    if aligned and method not in NEEDS_ALIGNED:
+        raise SqlbergError(f"--aligned is of {', '.join(sorted(NEEDS_ALIGNED))}: leave it out of {method}")
+    return tuple(aligned or ())
 
 
 def settings_of(

@@ -30,8 +30,10 @@ def mcp(
     http: Annotated[
         bool, typer.Option("--http", help="Listen at an address; without, over standard input and output.")
     ] = False,
-    host: Annotated[str, typer.Option(help=f"Of --http. Not loopback: needs {KEY}.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of --http.")] = 8800,
+    host: Annotated[
+        str | None, typer.Option(help=f"Of --http (default: 127.0.0.1). Not loopback: needs {KEY}.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of --http (default: 8800).")] = None,
     model: ModelOption = "embedded",
     base_url: BaseUrlOption = None,
     candidates: Annotated[int, typer.Option("--candidates", "-c", min=1, help="Runs that vote.")] = 1,
@@ -59,6 +61,9 @@ def mcp(
     key = os.environ.get(KEY) or None
     if find_spec("mcp") is None:
         raise SqlbergError("this needs the MCP SDK: pip install 'sqlberg[mcp]'")
+    if not http and (host, port) != (None, None):
+        raise SqlbergError("--host and --port are of --http: add it, or leave them out")
+    host, port = host or "127.0.0.1", port or 8800
     if http and host not in LOOPBACK and key is None:
         raise SqlbergError(
             f"on {host} others could read the database: set a key in {KEY}, or stay on 127.0.0.1"

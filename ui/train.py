@@ -24,6 +24,7 @@ from .learning_options import (
     RateOption,
     ReferenceOption,
     SftOption,
+    aligned_of,
     new_adapter,
     settings_of,
 )
@@ -126,7 +127,7 @@ def train(
     policy = learner.policy(adapter, new_adapter(kind, rank, mask))
     if divide:
         divide_layers(policy.network)
-    about = Learning(folder / "references", Follower(epsilon=epsilon), tuple(aligned or ()), copies)
+    about = Learning(folder / "references", Follower(epsilon=epsilon), aligned_of(aligned, method), copies)
     writes = processes().is_main_process
     with progress_bar("{task.description}") as bar:
         learned = learn(policy, given, settings, folder, about, shown(bar) if writes else Progress())

@@ -294,6 +294,11 @@ def test_inspect_tells_the_schemas_that_it_does_not_read(tmp_path: Path) -> None
     assert "orders" in sqlberg("inspect", f"{path}#marts").stdout
 
 
+def test_inspect_gives_the_prompt_as_json_too(pets: Path) -> None:
+    shown = json.loads(sqlberg("inspect", pets, "--prompt", "--json").stdout)
+    assert shown["prompt"].strip() == sqlberg("inspect", pets, "--prompt").stdout.strip()
+
+
 def test_inspect_as_json_holds_the_catalog(pets: Path) -> None:
     shown = json.loads(sqlberg("inspect", pets, "--json").stdout)
     assert [column["name"] for column in shown["tables"][0]["columns"]] == ["id", "name", "age", "owner"]

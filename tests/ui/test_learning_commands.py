@@ -325,6 +325,8 @@ def test_what_cannot_be_trained_or_used_is_one_line_each(
     cases = {
         ("train", annotated, "-m", "vllm:base", "-o", tmp_path / "a"): "cannot be trained here",
         ("train", annotated, "--method", "poft", "-o", tmp_path / "b"): "name at least one",
+        ("train", annotated, "--aligned", "embedded", "-o", tmp_path / "f"): "--aligned is of poft",
+        ("improve", shop, "--aligned", "embedded", "-o", tmp_path / "g"): "--aligned is of poft",
         ("train", annotated, "--method", "ssapo", "--reference", "start", "-o", tmp_path / "c"): "use the",
         ("train", annotated, "--adapter", tmp_path, "-o", tmp_path / "d"): "is no adapter",
         ("rollback", tmp_path): "is no run folder",

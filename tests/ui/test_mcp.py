@@ -141,6 +141,13 @@ def refused_at(address: str) -> int:
     raise AssertionError("nobody came")
 
 
+@pytest.mark.parametrize("option", [("--port", "8801"), ("--host", "127.0.0.1")])
+def test_an_address_without_http_is_refused(shop: Path, option: tuple[str, str]) -> None:
+    told = CliRunner().invoke(app, ["mcp", str(shop), *option])
+    assert told.exit_code == 1
+    assert "are of --http" in told.stderr
+
+
 def test_other_machines_need_a_key(shop: Path) -> None:
     told = CliRunner().invoke(app, ["mcp", str(shop), "--http", "--host", "0.0.0.0"])
     assert told.exit_code == 1
