@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from ..tools.cells import excerpt
 from ..tools.limits import Limits, Result
 from ..tools.toolbox import make_tools, unfenced
-from .answer import Step
+from .answer import Logprob, Step
 from .results import is_empty
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ class Observation:
 
 @dataclass(frozen=True)
 class Executed:
-    """A statement that ran without error: as asked by the model, tidied, its result and what the model saw of
-    it.
+    """A statement that ran without error: as asked by the model, tidied, its result, what the model saw of
+    it, and how likely the message was that held it.
     """
 
     asked: str
     sql: str
     result: Result
     shown: str
+    logprob: Logprob | None = None
 
 
 def tools_of(
@@ -97,14 +98,18 @@ def run_call(
     return Observation(text, result, failed, seconds=time.monotonic() - started)
 
 
-def executed(call: ToolCall, observation: Observation) -> Executed | None:
-    """The statement that this call ran, if it did run one."""
-    if observation.result is None:
-        return None
+def with_executed(
+    ran: Sequence[Executed], call: ToolCall, observation: Observation, logprob: Logprob | None
+) -> tuple[Executed, ...]:
+    """The statements that ran, the one that counts last: what this call ran, or what it asks for again."""
     asked = str(call["args"].get("sql", ""))
+    if observation.repeats:
+        return tuple(sorted(ran, key=lambda one: one.asked == asked))
+    if observation.result is None:
+        return tuple(ran)
     # Never as the guard regenerated it: what the policy puts in there is not the caller's to see.
     sql = unfenced(asked).strip().rstrip("; \n\t")
-    return Executed(asked, sql, observation.result, observation.text)
+    return (*ran, Executed(asked, sql, observation.result, observation.text, logprob))
 
 
 def unreadable(problem: str, call: ToolCall, tools: Sequence[StructuredTool]) -> Observation:

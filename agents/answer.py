@@ -114,7 +114,7 @@ class Origin:
 
     schema: table -> column -> declared type, of the tables that the SQL reads. schema_fingerprint: of that
     and of the keys between them. policy: digest of the access policy. limits: of each query, by name. model:
-    the reference the agent was given.
+    the reference the agent was given. looked_up: whether literals and joins were.
     """
 
     database: str = ""
@@ -125,6 +125,7 @@ class Origin:
     policy: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)
     model: str = ""
+    looked_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class Answer:
 
     sql: the last statement that ran without error ("" when none did). rows: its rows, in the database's
     order. ordered: the statement orders its rows. confidence: 0 to 1, None when nothing is known of it.
+    support: 1, less by what the data and the question say against the SQL (confidence.py).
     reason: why not "answered", or what to keep in mind. cuts: every limit that shortened the result.
     evidence: each literal and join of the SQL and what it rests on; str() of one is a line. notes: join
     health. readings: rival readings, best first. tried: how many candidates were run. messages: the whole
@@ -161,6 +163,7 @@ class Answer:
     text: str = ""
     steps: tuple[Step, ...] = ()
     confidence: float | None = None
+    support: float = 1.0
     status: Status = "answered"
     reason: str = ""
     types: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from ..tools.cells import cell
 from ..tools.errors import QueryCancelled
 from ..tools.limits import Cut, counted
 from .acting import Executed
-from .answer import Answer, Logprob, Origin, Step
+from .answer import Answer, Origin, Step
 from .budget import Budget, Spent
 from .confidence import confidence
 from .deadline import Cancelled, OutOfTime, run_until
@@ -41,7 +41,6 @@ def conclude(
     best: Executed | None,
     steps: tuple[Step, ...],
     spent: Spent,
-    logprob: Logprob | None,
     messages: Sequence[BaseMessage],
     budget: Budget,
     cancel: threading.Event,
@@ -80,8 +79,9 @@ def conclude(
         evidence=grounds.evidence,
         notes=(*_told_of(omitted), *grounds.notes, *unknown),
         origin=dataclasses.replace(grounds.origin, model=model_name),
-        confidence=confidence(logprob, doubts),
-        logprob=logprob,
+        confidence=confidence(best.logprob, doubts),
+        support=doubts.factor,
+        logprob=best.logprob,
         seconds=spent.seconds(),
     )
 
@@ -124,7 +124,15 @@ def _grounds(
         note = "what the SQL rests on was not looked up: the caller cancelled"
     except Exception as error:  # a fault in explaining an answer must not lose the answer
         note = f"what the SQL rests on could not be looked up: {one_line(error)}"
-    return Grounds(origin=Origin(database=database.name, dialect=database.dialect)), (note,)
+    return _unexplained(database, best), (note,)
+
+
+def _unexplained(database: Database, best: Executed) -> Grounds:
+    """What can be said of the SQL without asking the data."""
+    try:
+        return grounds_of(database, best.sql, best.result, explain=False)
+    except Exception:  # such as a file that is gone: the answer must not be lost
+        return Grounds(origin=Origin(database=database.name, dialect=database.dialect))
 
 
 def _with_result(ending: Ending, best: Executed) -> str:

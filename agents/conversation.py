@@ -37,11 +37,12 @@ def remember(turns: Sequence[Turn], turn: Turn) -> list[Turn]:
 
 
 def turn_of(answer: Answer) -> Turn:
-    """What is worth remembering of an answer: of its observations only the head of the last result."""
-    shown = [step.observation for step in answer.steps if answer.sql and step.sql and not step.failed]
-    return Turn(
-        question=answer.question, sql=answer.sql, result=_head(shown[-1]) if shown else "", text=answer.text
-    )
+    """What is worth remembering of an answer: of its observations only the head of the last result. Of one
+    that was withheld also the best guess, which a next question may go on from.
+    """
+    sql = answer.sql or next((reading.sql for reading in answer.readings), "")
+    shown = [step.observation for step in answer.steps if sql and step.sql and not step.failed]
+    return Turn(question=answer.question, sql=sql, result=_head(shown[-1]) if shown else "", text=answer.text)
 
 
 def messages_of(turns: Sequence[Turn]) -> list[BaseMessage]:

@@ -65,7 +65,7 @@ def grounds_of(
     evidence = evidence_of()
     origins = Counter(join.origin for join in evidence.joins)
     return Grounds(
-        origin,
+        dataclasses.replace(origin, looked_up=True),
         guarded.ordered,
         evidence=(*evidence.literals, *evidence.joins),
         notes=tuple(dict.fromkeys((*health.notes, *evidence.unchecked, *health.unchecked))),

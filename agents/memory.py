@@ -8,7 +8,6 @@ server that many people share must make ids that belong to one person.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sqlite3
 import threading
@@ -31,15 +30,16 @@ from .deadline import CANCEL_CHECK, Cancelled, OutOfTime
 if TYPE_CHECKING:
     from ..tools.database import Database
 
+_TABLES = {"checkpoints", "writes"}
+"""What LangGraph keeps threads in."""
+
 
 class Memory:
     """The conversations of one agent. `place`: None (this process), a SQLite file, or a checkpointer."""
 
     def __init__(self, place: BaseCheckpointSaver[Any] | str | Path | None, database: Database) -> None:
         self._connection: sqlite3.Connection | None = None
-        self._scope = hashlib.sha256(
-            f"{database.reference}\0{database.policy.digest()}".encode()
-        ).hexdigest()[:16]
+        self._scope = database.cache_folder.name[:16]  # of the resolved path and of the policy
         self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
         self._guard = threading.Lock()
         serializer = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
@@ -107,6 +107,14 @@ def _sqlite(
         connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA cache_size = -256")  # KiB: a server keeps one for each of its databases
         saver = SqliteSaver(connection, serde=serializer)
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if not tables <= _TABLES:
+            connection.close()
+            raise SqlbergError(
+                f"{path.name} holds tables of another use, and was left as it is: name another file"
+            )
         saver.setup()
     except (OSError, sqlite3.Error) as error:
         raise SqlbergError(

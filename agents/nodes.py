@@ -21,7 +21,7 @@ from langgraph.runtime import Runtime
 from ..errors import SqlbergError
 from ..models.errors import explain as explain_model_error
 from ..models.errors import one_line
-from .acting import Observation, executed, repeated, run_call, suspicion, tools_of, unreadable
+from .acting import Observation, repeated, run_call, suspicion, tools_of, unreadable, with_executed
 from .answer import Step
 from .budget import Budget, Spent
 from .conclusion import conclude
@@ -30,12 +30,13 @@ from .conversation import messages_of, remember, turn_of
 from .deadline import Cancelled, OutOfTime, run_until
 from .events import Event
 from .prompts import prompt_for
-from .replies import Reply, is_unfinished, read_reply
+from .replies import Reply, declines, holds_unrun, is_unfinished, read_reply
 from .speaking import ask_model
 from .state import Asking, Ending, SqlState
 
 if TYPE_CHECKING:
     from ..tools.database import Database
+    from .acting import Executed
 
 Done = TypeVar("Done")
 
@@ -45,6 +46,10 @@ CANCELLED = Ending("partial", "the caller cancelled")
 _NOTHING_RAN = (
     "Nothing was run: words are not executed. Make one tool call; or, if the database does not hold what was "
     'asked, reply "I cannot answer this:" with the reason.'
+)
+_NOT_RUN = (
+    "The SQL in your words was not run. Run it with execute_sql if it answers the question; if the last "
+    "result does, say so in words alone."
 )
 
 
@@ -76,8 +81,7 @@ class Nodes:
             "messages": [],
             "steps": (),
             "spent": spent,
-            "best": None,
-            "logprob": None,
+            "ran": (),
             "sent_back": 0,
             "repeats": 0,
             "ending": None,
@@ -159,13 +163,11 @@ class Nodes:
         change: dict[str, Any] = {
             "messages": [*_at(state, "messages"), message],
             "steps": (*_at(state, "steps"), step),
+            "ran": with_executed(_at(state, "ran"), call, observation, logprob_of(reply.message)),
             "sent_back": sent_back,
             "repeats": repeats,
-            "ending": ending or _endless(state, repeats),
         }
-        if ran := executed(call, observation):
-            change |= {"best": ran, "logprob": logprob_of(reply.message)}
-        return change
+        return {**change, "ending": ending or _endless(state, repeats)}
 
     def _observation(
         self, state: SqlState, reply: Reply, call: ToolCall, asking: Asking
@@ -228,10 +230,9 @@ class Nodes:
             self.database,
             question=state.get("question", "").strip(),
             ending=state.get("ending") or Ending("failed", "the run ended without a reason"),
-            best=state.get("best"),
+            best=_latest(state),
             steps=_at(state, "steps"),
             spent=_at(state, "spent"),
-            logprob=state.get("logprob"),
             messages=_at(state, "messages"),
             budget=self.budget,
             cancel=asking.cancel,
@@ -242,13 +243,16 @@ class Nodes:
 
     def _words(self, state: SqlState, reply: Reply, messages: list[BaseMessage]) -> dict[str, Any]:
         """What words without a call mean: the answer, an abstention, or a call meant but not made."""
-        if state.get("best"):
+        ran, sent_back = _at(state, "ran"), _at(state, "sent_back")
+        declined = declines(reply.text)
+        meant = holds_unrun(reply.text, [one.sql for one in ran]) if ran else is_unfinished(reply.text)
+        if meant and not declined and sent_back < self.budget.retries:
+            told = _NOT_RUN if ran else _NOTHING_RAN
+            return {"messages": [*messages, HumanMessage(told)], "sent_back": sent_back + 1}
+        if ran and not declined:
             return {"ending": Ending("answered", text=reply.text)}
-        sent_back = _at(state, "sent_back")
-        if is_unfinished(reply.text) and sent_back < self.budget.retries:
-            return {"messages": [*messages, HumanMessage(_NOTHING_RAN)], "sent_back": sent_back + 1}
         reason = reply.text or "the model said nothing and ran no SQL"
-        return {"ending": Ending("abstained", reason, reply.text)}
+        return {"ran": (), "ending": Ending("abstained", reason, reply.text)}
 
     def _out_of_time(self) -> Ending:
         return Ending("partial", f"the time budget of {self.budget.seconds:g} seconds ended")
@@ -257,6 +261,12 @@ class Nodes:
 def _at(state: SqlState, key: str) -> Any:
     """A part of the state that `begin` has set."""
     return state[key]  # type: ignore[literal-required]
+
+
+def _latest(state: SqlState) -> Executed | None:
+    """The statement that counts, if any ran."""
+    ran = state.get("ran", ())
+    return ran[-1] if ran else None
 
 
 def _step(reply: Reply) -> Step:
@@ -286,7 +296,7 @@ def _endless(state: SqlState, repeats: int) -> Ending | None:
     """The end of a run that only repeats itself. Repeating the statement that ran last confirms it."""
     if repeats < MOST_REPEATS:
         return None
-    best, call = state.get("best"), _at(state, "reply").call
+    best, call = _latest(state), _at(state, "reply").call
     if best and call and call["args"].get("sql") == best.asked:
         return Ending("answered", "the model repeated its last statement; its result stands")
     return Ending("partial", "the model kept repeating the same call")

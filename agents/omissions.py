@@ -7,7 +7,8 @@ question. Of 18,492 statements that a small model wrote for them, those that lea
 half as often as the others (13 and 24 %), and read beside their questions, by chance. Ours.
 
 Passed over, as they are said otherwise in SQL: numbers inside of words, dates, times and shares (`Q3`, `5th`,
-`2024-05-01`, `20 %`), before units that are reckoned with (`1.5 million`, `12 months`, `3 pm`), and below 2;
+`2024-05-01`, `20 %`), days beside a month (`31 January`) and spans (`the last 7 days`), before units that are
+reckoned with (`1.5 million`, `12 months`, `3 pm`), and below 2;
 a number counts as said where its neighbour is (`at least 3` is `> 2`).
 """
 
@@ -25,6 +26,14 @@ from sqlglot.errors import SqlglotError
 _RECKONED = (
     r"%|per ?cent|hundred|thousand|million|billion|bn|k|m|a\.?m|p\.?m|o'clock|minutes?|hours?|weeks?|months?|"
     r"quarters?"
+)
+_MONTHS = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_TIME = re.compile(
+    rf"\b\d{{1,2}}\s+(?:of\s+)?{_MONTHS}|\b{_MONTHS}\s+\d{{1,2}}(?!\d)|\b(?:last|past|next|previous)\s+\d+",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(
     rf"(?<![\w.,:/#'-])\d+(?:[.,]\d+)*(?![\w:/'-]|[.,]\d)(?!\s*(?:{_RECKONED})(?!\w))", re.IGNORECASE
@@ -49,7 +58,7 @@ def omissions(question: str, sql: str, dialect: str, *, within: str = "") -> tup
 
     within: what else says them, such as the database's name. Empty where the statement cannot be read.
     """
-    words = _QUOTED.sub(" ", question)
+    words = _TIME.sub(" ", _QUOTED.sub(" ", question))
     quoted = ["".join(groups) for groups in _QUOTED.findall(question)]
     found = _NUMBER.findall(words) if _LETTER.search(words) else []
     numbers = [text for text in found if len(text) <= _LONGEST]

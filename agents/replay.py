@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import SqlbergError
-from ..tools.limits import Cut, Limits, Result
+from ..tools.limits import MOST, Cut, Limits, Result
 from .answer import Answer, plain
 from .grounds import Grounds, grounds_of, schema_of
 from .results import result_digest
@@ -34,7 +34,9 @@ MOST_BYTES = 10_000_000
 
 
 class SavedAnswer(BaseModel):
-    """The file. `parameters`: limits, model, candidates and policy digest of the answer."""
+    """The file. `parameters`: limits, model, candidates and policy digest of the answer. `looked_up`: whether
+    the evidence was (None in files of before it was told).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +55,7 @@ class SavedAnswer(BaseModel):
     result_digest: str
     cuts: list[str]
     evidence: list[str]
+    looked_up: bool | None = None
     notes: list[str]
     status: str
     text: str
@@ -145,6 +148,7 @@ def saved_answer(answer: Answer) -> SavedAnswer:
         result_digest=result_digest(answer.columns, answer.rows, ordered=answer.ordered),
         cuts=[str(cut) for cut in answer.cuts],
         evidence=[str(line) for line in answer.evidence],
+        looked_up=origin.looked_up,
         notes=list(answer.notes),
         status=answer.status,
         text=answer.text,
@@ -173,7 +177,8 @@ def replay(path: str | Path, database: Database) -> Replay:
     checks = [_policy(saved, database), _schema(saved, database)]
     try:
         result = database.execute(saved.sql, limits=_limits(saved, database.limits))
-        grounds = grounds_of(database, saved.sql, result, explain=bool(saved.evidence or saved.notes))
+        looked_up = saved.looked_up if saved.looked_up is not None else bool(saved.evidence or saved.notes)
+        grounds = grounds_of(database, saved.sql, result, explain=looked_up)
     except SqlbergError as error:
         return Replay(saved, (*checks, Check("sql", False, f"the SQL no longer runs: {error}")))
     checks.append(Check("sql", True, "the SQL runs"))
@@ -259,7 +264,7 @@ def _limits(saved: SavedAnswer, limits: Limits) -> Limits:
         for name in ("rows", "columns", "cell_chars")
         if isinstance(then, Mapping)
         and isinstance(value := then.get(name), (int, float))
-        and 1 <= value <= 1_000_000
+        and 1 <= value <= MOST[name]
     }
     return replace(limits, **cuts)
 

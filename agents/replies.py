@@ -11,18 +11,26 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCall, tool_call
 
-_REASONING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+# Chat templates that open the tag in the prompt leave its end alone to the reply.
+_REASONING = re.compile(
+    r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A(?:(?!<think).)*?</think(?:ing)?>",
+    re.DOTALL | re.IGNORECASE,
+)
+_DECLINES = re.compile(r"\W*(?:answer:\W*)?I (?:cannot|can not|can['’]t) answer this\b", re.IGNORECASE)
+_FENCED = re.compile(r"```(?:\w*\n)?\s*((?:SELECT|WITH)\b.*?)```", re.DOTALL | re.IGNORECASE)
 _LOOKS_LIKE_A_CALL = re.compile(
     r"```|<tool_call|<function|\bSELECT\b.{0,400}\bFROM\b|\"(?:name|tool|arguments)\"\s*:"
     r"|\b(?:search_column|search_value|find_shortest_path|execute_sql)\b",
     re.DOTALL | re.IGNORECASE,
 )
+_CALL = re.compile(r"<tool_call|<function", re.IGNORECASE)
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
 _UNREADABLE = "execute_sql"
 
@@ -77,6 +85,22 @@ def thought_of(message: AIMessage) -> str:
 def is_unfinished(text: str) -> bool:
     """Whether words without a tool call look like a call that was meant, or like nothing at all."""
     return not text or bool(_LOOKS_LIKE_A_CALL.search(text))
+
+
+def declines(text: str) -> bool:
+    """Whether words say, as the prompt asks for, that the database does not hold what is wanted."""
+    return bool(_DECLINES.match(text))
+
+
+def holds_unrun(text: str, ran: Sequence[str]) -> bool:
+    """Whether words hold a call, or in a code block a statement that is none of those that ran."""
+    known = {_bare(sql) for sql in ran}
+    return bool(_CALL.search(text)) or any(_bare(sql) not in known for sql in _FENCED.findall(text))
+
+
+def _bare(sql: str) -> str:
+    """A statement without its layout."""
+    return "".join(sql.split()).rstrip(";").casefold()
 
 
 def _whole_calls(message: AIMessageChunk) -> tuple[list[ToolCall], list[dict[str, Any]]]:

@@ -28,6 +28,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..errors import SqlbergError
+from ..models.errors import one_line
 from ..tools.limits import Limits
 from ..tools.policy import AccessPolicy
 from .answer import Answer
@@ -42,7 +43,7 @@ from .nodes import CANCELLED
 from .speaking import sampling_options
 from .sql_graph import build_sql_graph
 from .state import Asking, Ending
-from .voting import abstain, elect
+from .voting import abstain, elect, too_unsure
 
 if TYPE_CHECKING:
     from ..tools.database import Database
@@ -62,6 +63,7 @@ class SqlAgent:
         database: Database | str | Path,
         model: BaseChatModel | str = "embedded",
         *,
+        model_name: str = "",
         candidates: int = 1,
         temperature: float = 0.7,
         seed: int = 0,
@@ -76,6 +78,7 @@ class SqlAgent:
         """
         database: an open Database, or what `open_database` takes; then policy and limits are for it.
         model: a LangChain chat model that can call tools, or a reference ("embedded", "provider:model", ...).
+        model_name: how answers and errors call the model (default: the reference, or the model's own name).
         candidates: how many runs vote by result; the first is greedy, the others are sampled with
             `temperature` and `seed`, where the model takes these options (the embedded model gives its best
             queries in their order instead). At least as many as the members of an ensemble, if it is one.
@@ -97,7 +100,7 @@ class SqlAgent:
         self.clarify = clarify
         self.budget = budget or Budget()
         self._owns_database = isinstance(database, (str, Path))
-        self.model, self._name = _model(model)
+        self.model, self._name = _model(model, model_name)
         self.candidates = max(candidates, int(getattr(self.model, "voters", 1)))
         own = float(getattr(self.model, "abstain_below", 0.0))
         self.abstain_below = own if abstain_below is None else abstain_below
@@ -190,8 +193,12 @@ class SqlAgent:
                 raise
 
     def conversation(self, thread_id: str) -> list[Turn]:
-        """What a thread remembers, oldest first; empty for an unknown one."""
-        state = self._threads.get_state(self._memory.config(thread_id))
+        """What a thread remembers, oldest first; empty for an unknown one. Raises SqlbergError."""
+        config = self._memory.config(thread_id)
+        try:
+            state = self._threads.get_state(config)
+        except Exception as error:  # whatever a checkpointer raises
+            raise SqlbergError(f"the conversation cannot be read: {one_line(error)}; try again") from error
         return list(state.values.get("conversation", []))
 
     def forget(self, thread_id: str) -> None:
@@ -228,15 +235,20 @@ class SqlAgent:
             except OutOfTime:
                 reason = "the time budget ended while an earlier question of the conversation was answered"
                 return self._unasked(question, thread_id, waiting, Ending("partial", reason))
-            if self.candidates == 1:
-                answer = self._run(question, None, 0, cancel, tell, config)
-                return dataclasses.replace(self._judged(answer), thread_id=thread_id)
             earlier = self.conversation(thread_id)
             answer = self._decide(question, earlier, cancel, tell)
+            return dataclasses.replace(self._kept(answer, earlier, config), thread_id=thread_id)
+
+    def _kept(self, answer: Answer, earlier: list[Turn], config: RunnableConfig) -> Answer:
+        """The answer, once its thread remembers it; or with a note that it does not."""
+        try:
             self._threads.update_state(
                 config, {"conversation": remember(earlier, turn_of(answer))}, as_node="think"
             )
-            return dataclasses.replace(answer, thread_id=thread_id)
+        except Exception as error:  # whatever a checkpointer raises must not lose the answer
+            note = f"The conversation does not remember this answer: {one_line(error)}."
+            return dataclasses.replace(answer, notes=(*answer.notes, note))
+        return answer
 
     def _unasked(self, question: str, thread_id: str, waiting: Spent, ending: Ending) -> Answer:
         """Of a question whose turn in the conversation did not come."""
@@ -247,7 +259,6 @@ class SqlAgent:
             best=None,
             steps=(),
             spent=waiting,
-            logprob=None,
             messages=(),
             budget=self.budget,
             cancel=threading.Event(),
@@ -293,21 +304,17 @@ class SqlAgent:
         sure = answer.confidence is None or answer.confidence >= self.abstain_below
         if sure or answer.status != "answered":
             return answer
-        reason = (
-            f"its confidence is {answer.confidence:.0%}, less than the {self.abstain_below:.0%} asked for"
-        )
-        return abstain(answer, reason)
+        return abstain(answer, too_unsure(answer.confidence or 0.0, self.abstain_below))
 
     def _run(
         self,
         question: str,
-        earlier: list[Turn] | None,
+        earlier: list[Turn],
         candidate: int,
         cancel: threading.Event,
         tell: Tell | None,
-        config: RunnableConfig | None = None,
     ) -> Answer:
-        """One run of the graph; with `config` in a thread, whose conversation the checkpointer brings."""
+        """One run of the graph."""
         sampling = (
             sampling_options(
                 self.model,
@@ -320,18 +327,15 @@ class SqlAgent:
             else {}
         )
         asking = Asking(cancel=cancel, sampling=sampling, candidate=candidate)
-        graph = self._graph if config is None else self._threads
         payload: Any = {"question": question}
         if earlier:
             payload["conversation"] = earlier
-        config = cast(RunnableConfig, {**(config or {}), "recursion_limit": 10 + 4 * self.budget.rounds})
-        # Between the steps of one question nothing is worth keeping: the thread is written once, at its end.
-        options: Any = {"durability": "exit"} if graph is self._threads else {}
+        config: RunnableConfig = {"recursion_limit": 10 + 4 * self.budget.rounds}
         if tell is None:
-            return graph.invoke(payload, config, context=asking, **options)["answer"]
+            return self._graph.invoke(payload, config, context=asking)["answer"]
         answer: Answer | None = None
-        for mode, chunk in graph.stream(
-            payload, config, context=asking, stream_mode=["custom", "values"], **options
+        for mode, chunk in self._graph.stream(
+            payload, config, context=asking, stream_mode=["custom", "values"]
         ):
             if mode == "custom":
                 tell(cast(Event, chunk))
@@ -350,15 +354,14 @@ def _checked(question: str) -> str:
     return question.strip()
 
 
-def _model(model: BaseChatModel | str) -> tuple[BaseChatModel, str]:
+def _model(model: BaseChatModel | str, name: str) -> tuple[BaseChatModel, str]:
     """The chat model, and the name by which answers call it."""
     if not isinstance(model, str):
-        return model, str(
-            getattr(model, "model_name", "") or getattr(model, "model", "") or type(model).__name__
-        )
+        own = getattr(model, "model_name", "") or getattr(model, "model", "") or type(model).__name__
+        return model, name or str(own)
     from ..models.references import load_chat_model
 
-    return load_chat_model(model), model
+    return load_chat_model(model), name or model
 
 
 def _database(

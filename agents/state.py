@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.channels import UntrackedValue
 
 from .acting import Executed
-from .answer import Answer, Logprob, Status, Step
+from .answer import Answer, Status, Step
 from .budget import Spent
 from .conversation import Turn
 from .replies import Reply
@@ -48,8 +48,8 @@ class SqlState(TypedDict, total=False):
     """`question` goes in, `answer` comes out, `conversation` is what a thread remembers; the rest is work.
 
     messages: the dialogue, system message first. reply: the model's latest, with the seconds it took in
-    `thinking`. observation: what came of its call. best: the last statement that ran, and `logprob` of the
-    message that held it. sent_back: how often a suspicious result or missing call was questioned. repeats:
+    `thinking`. observation: what came of its call. ran: the statements that ran, the
+    one that counts last. sent_back: how often a suspicious result or missing call was questioned. repeats:
     how many of the latest calls had been made before. ending: set when the run is over.
     """
 
@@ -60,8 +60,7 @@ class SqlState(TypedDict, total=False):
     spent: Annotated[Spent, UntrackedValue]
     reply: Annotated[Reply, UntrackedValue]
     thinking: Annotated[float, UntrackedValue]
-    best: Annotated[Executed | None, UntrackedValue]
-    logprob: Annotated[Logprob | None, UntrackedValue]
+    ran: Annotated[tuple[Executed, ...], UntrackedValue]
     sent_back: Annotated[int, UntrackedValue]
     repeats: Annotated[int, UntrackedValue]
     ending: Annotated[Ending | None, UntrackedValue]

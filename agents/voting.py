@@ -3,12 +3,12 @@
 Self-consistency (Wang et al. 2023, arXiv 2203.11171) over results instead of texts. Candidates whose SQL gave
 the same result are one group, whatever their SQL. With token log-probabilities a group weighs the probability
 of its distinct statements, so that repaired or repeated candidates do not outvote a likely one (counting
-votes was measured to hurt); without them, every candidate counts one. The share of the winning group, times
-the share of candidates that ran at all, is the confidence. A model that says of each candidate how sure it is
-(calibrated, lowered by what the data says against it) is taken at its word: these probabilities are the
-weights, and their sum in the winning group is the confidence; less by `UNSAID` for each word of the question
-that a statement leaves unsaid and another says. Differs from the paper: that, and abstention below a
-threshold, with the reason.
+votes was measured to hurt); without them, every candidate counts one. The confidence is the share of the
+winning group, times the share of candidates that came to an answer, times what the doubts of confidence.py
+leave of its statement. A model that says of each candidate how sure it is (calibrated, lowered by what the
+data says against it) is taken at its word: these probabilities are the weights, and their sum in the winning
+group is the confidence; less by `UNSAID` for each word of the question that a statement leaves unsaid and
+another says. Differs from the paper: that, the doubts, and abstention below a threshold, with the reason.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer
     if _say_how_sure(ran):
         confidence = winner.weight / max(1.0, sum(group.weight for group in groups))
     else:
-        confidence = winner.share * len(ran) / len(candidates)
+        confidence = winner.share * _came_to_an_answer(candidates) / len(candidates) * winner.leader.support
     chosen = dataclasses.replace(
         winner.leader,
         confidence=confidence,
@@ -86,11 +86,30 @@ def elect(candidates: Sequence[Answer], *, abstain_below: float = 0.0) -> Answer
     )
     if confidence >= abstain_below:
         return chosen
-    reason = (
-        f"the candidates disagree: of {len(candidates)}, the best result has {confidence:.0%} of the weight, "
-        f"less than the {abstain_below:.0%} asked for"
-    )
-    return abstain(chosen, reason)
+    return abstain(chosen, _why_not(candidates, groups, confidence, abstain_below))
+
+
+def _why_not(
+    candidates: Sequence[Answer], groups: Sequence[Group], confidence: float, asked_for: float
+) -> str:
+    """What withholds the best of these groups."""
+    unsure = too_unsure(confidence, asked_for)
+    done = _came_to_an_answer(candidates)
+    if done < len(candidates):
+        unsure += f" ({done} of {len(candidates)} candidates came to an answer)"
+    if len(groups) == 1:
+        return unsure
+    return f"the candidates disagree ({len(groups)} different results): of the best one {unsure}"
+
+
+def too_unsure(confidence: float, asked_for: float) -> str:
+    """Why an answer of this confidence is withheld."""
+    return f"the confidence is {confidence:.0%}, less than the {asked_for:.0%} asked for"
+
+
+def _came_to_an_answer(candidates: Sequence[Answer]) -> int:
+    """How many; one that a budget cut off may have wanted to go on."""
+    return sum(answer.status == "answered" and bool(answer.sql) for answer in candidates)
 
 
 def abstain(answer: Answer, reason: str) -> Answer:

@@ -13,7 +13,7 @@ from typing import Any
 from .errors import SqlbergError
 
 _WEEK = 7 * 24 * 3600
-_MOST = {"seconds": _WEEK, "memory_mb": 1 << 24, "rows": 10**9, "columns": 10**9, "cell_chars": 10**9}
+MOST = {"seconds": _WEEK, "memory_mb": 1 << 24, "rows": 10**9, "columns": 10**9, "cell_chars": 10**9}
 """More than any machine has use for, and still within what its timers and counters hold."""
 
 
@@ -34,7 +34,7 @@ class Limits:
     cell_chars: int = 10_000
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
+        for name, most in MOST.items():
             value = getattr(self, name)
             if not 0 < value <= most:
                 raise SqlbergError(f"limit {name} must be greater than 0 and at most {most:,}, not {value!r}")

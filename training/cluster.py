@@ -69,15 +69,19 @@ def carry_out(
     cluster: Cluster | None,
     finished: Callable[[Row], None],
     failure: Callable[[Row], str],
+    again: bool = False,
 ) -> list[Row]:
     """`work_through` by threads of this process or, with a cluster, by its workers.
 
     With a cluster, `work` and `open_database` are pickled. Raises `SqlbergError`, also without Ray, where no
     cluster is at the address, and where the workers have no room.
     """
-    through = partial(work_through, items, journal=journal, finished=finished, failure=failure)
-    if all(journal.finished(items)):
-        return [journal.records[item.id] for item in items]  # then nothing needs to be loaded or begun
+    through = partial(work_through, items, journal=journal, finished=finished, failure=failure, again=again)
+    there = [
+        journal.records[item.id] for item, known in zip(items, journal.finished(items), strict=True) if known
+    ]
+    if len(there) == len(items) and not (again and any(map(failure, there))):
+        return there  # then nothing needs to be loaded or begun
     if cluster is None:
         return through(work.begun(), open_database=open_database, concurrency=concurrency)
     with _connected(cluster) as ray, closing(_Workers(ray, work, open_database, cluster)) as workers:
@@ -255,6 +259,6 @@ def _check_room(ray: Any, cluster: Cluster) -> None:
 
 def _reach(address: str) -> None:
     """Raises OSError where nobody listens: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import SqlbergError
-from .console import out, plain_text, print_json, progress_bar
+from .console import out, plain_text, print_error, print_json, progress_bar
 from .learning_options import (
     AddressOption,
     AnnotatorOption,
@@ -130,16 +130,30 @@ def annotate(
             judge=asked,
             concurrency=concurrency,
             cluster=cluster,
+            again=True,
             finished=lambda row: progress.advance(1),
         )
     preferences = preferences_of(read.rows, annotated)
     write_preferences(folder / PREFERENCES, preferences)
+    failed = [row for row in annotated if row.error]
     told = {
-        verdict: sum(row.verdict == verdict for row in annotated)
+        verdict: sum(row.verdict == verdict and not row.error for row in annotated)
         for verdict in ("preferred", "tie", "abstained")
     }
+    if failed:
+        print_error(
+            f"{len(failed)} of {len(annotated)} questions failed, the first with: {failed[0].error}; "
+            "the same command asks them again"
+        )
     if as_json:
-        print_json({**told, "annotations": str(folder / ANNOTATIONS), "file": str(folder / PREFERENCES)})
+        print_json(
+            {
+                **told,
+                "failed": len(failed),
+                "annotations": str(folder / ANNOTATIONS),
+                "file": str(folder / PREFERENCES),
+            }
+        )
         return
     out().print(
         plain_text(

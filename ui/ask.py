@@ -155,6 +155,7 @@ def _agent(
         agent = SqlAgent(
             opened,
             load_chat_model(model, base_url=base_url),
+            model_name=model,
             candidates=candidates,
             abstain_below=abstain_below,
             temperature=temperature,
@@ -202,7 +203,9 @@ def _settle(
         print_answer(out(), answer, rows=rows, steps=steps)
     if answer.status == "failed":
         print_error(answer.reason)
-    if save is not None:
+    if save is not None and not answer.sql:
+        print_error(f"nothing saved to {save}: there is no SQL to check later")
+    elif save is not None:
         answer.save(save)
         hint = f"saved; check it later with: sqlberg replay {save} {agent.database.reference}"
         err().print(plain_text(hint))

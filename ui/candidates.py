@@ -92,6 +92,7 @@ def candidates(
             },
             concurrency=concurrency,
             cluster=cluster,
+            again=True,
             finished=lambda row: progress.advance(1),
         )
     told = {

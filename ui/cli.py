@@ -6,6 +6,7 @@ Every `SqlbergError` is one line on standard error; exit codes are in exits.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ from .train import train
 from .train_embedded import train_embedded
 
 INTERRUPTED = 128 + signal.SIGINT
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _CODES = "\n\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -49,6 +51,11 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except SqlbergError as error:
             print_error(str(error))
+            raise typer.Exit(Exit.ERROR) from error
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            print_error(f"cannot write: {error.strerror}; make room and start again")
             raise typer.Exit(Exit.ERROR) from error
 
 
@@ -107,7 +114,14 @@ def main() -> None:
         app(prog_name="sqlberg")
     except SystemExit as end:
         code = end.code
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python would try again, and say so
+        print_error(f"cannot write: {error.strerror}")
+        code = Exit.ERROR
     sys.stderr.flush()
     if threading.active_count() > 1:
         # A model that was left behind at a deadline or Ctrl-C may still be computing. Python would end while

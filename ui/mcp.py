@@ -85,7 +85,7 @@ def mcp(
         tell_idle_patterns(opened)
         _ = opened.catalog  # built now, so that the first call does not wait for it
         chat_model = load_chat_model(model, base_url=base_url)
-        with SqlAgent(opened, chat_model, candidates=candidates) as agent:
+        with SqlAgent(opened, chat_model, model_name=model, candidates=candidates) as agent:
             server = server_of(agent)
             if taken is None:
                 anyio.run(over_stdio, server)

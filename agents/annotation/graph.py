@@ -131,12 +131,13 @@ def decide(
     if _same(better, worse):
         return Annotation(verdict="tie", reasons=("all candidates give the same result",), **told)
     margin = annotator.utility(better) - annotator.utility(worse)
+    said = annotator.judged * judgement.verdict if judgement else 0.0
+    margin += said
+    if margin < 0:
+        better, worse, margin, said = worse, better, -margin, -said
     reasons = annotator.reasons(better, worse)
     if judgement is not None:
-        margin += annotator.judged * judgement.verdict
-        reasons.append(f"judge: {judgement.reason} ({annotator.judged * judgement.verdict:+.2f})")
-    if margin < 0:
-        better, worse, margin = worse, better, -margin
+        reasons.append(f"judge: {judgement.reason} ({said:+.2f})")
     probability = 1 / (1 + math.exp(-margin))
     told |= {"margin": margin, "probability": probability}
     if margin < SAME:

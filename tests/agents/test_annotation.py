@@ -113,6 +113,15 @@ def test_a_judge_that_keeps_its_word_in_both_orders_decides(shop: Database):
     assert judging(shop, "Norway was asked.\nB", "So it was.\nA").chosen == "other"
 
 
+def test_the_reasons_are_told_from_the_side_of_what_is_chosen(shop: Database):
+    model = GenericFakeChatModel(messages=iter([AIMessage("Norway.\nB"), AIMessage("So.\nA")]))
+    norway = Candidate("norway", "SELECT name FROM customer WHERE country = 'Norway'")
+    judge = replace(annotator("judge"), weights={"share": 1.0})
+    annotation = annotate(shop, QUESTION, [RIGHT, AGAIN, norway], judge, model=model)
+    assert (annotation.chosen, annotation.rejected) == ("norway", "right")
+    assert annotation.reasons == ("share: 0.333 against 0.667 (-0.33)", "judge: Norway. (+2.00)")
+
+
 @pytest.mark.parametrize("replies", [("A", "A"), ("SAME", "SAME"), ("I cannot say", "B")])
 def test_a_judge_that_changes_its_word_does_not(shop: Database, replies: tuple[str, str]):
     assert judging(shop, *replies).verdict == "tie"

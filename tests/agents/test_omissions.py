@@ -28,6 +28,11 @@ from sqlberg.agents.omissions import omissions
             "SELECT a FROM t WHERE b > now() - INTERVAL '1 year'",
             [],
         ),
+        (
+            "Who came from 1 January 2024 to January 31, 2024, or in the last 7 days?",
+            "SELECT a FROM t WHERE b < '2024-02-01'",
+            [],
+        ),
         ("Sales in Q3, on the 5th, of the A340-300 on 2024-05-01", "SELECT a FROM t", []),
         ("2", "SELECT a FROM t", []),
         ('Members of "Bootup Baltimore"', "SELECT a FROM t WHERE c = 'Tennis Club'", ["Bootup Baltimore"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlberg.agents.answer import Answer
+from sqlberg.agents.budget import Budget
 from sqlberg.agents.replay import load, replay
 from sqlberg.agents.sql_agent import SqlAgent
 from sqlberg.errors import SqlbergError
@@ -80,6 +81,26 @@ def saved_cut(database_path: Path, tmp_path: Path) -> Path:
     model = ScriptedModel(script=[sql("SELECT name FROM singer ORDER BY id"), words("Two.")])
     with SqlAgent(database_path, model, limits=Limits(rows=2)) as agent:
         return agent.ask("Who sings?").save(tmp_path / "cut.json")
+
+
+def test_what_was_never_looked_up_is_no_change(saved: Path, database_path: Path, tmp_path: Path) -> None:
+    model = ScriptedModel(script=[sql(STATEMENT), 0.3, words("Two.")])
+    with SqlAgent(database_path, model, budget=Budget(seconds=0.25)) as agent:
+        answer = agent.ask("Concerts of French singers?")
+    assert (answer.status, answer.evidence) == ("partial", ())
+    with open_database(database_path) as database:
+        assert replay(answer.save(tmp_path / "partial.json"), database).ok
+
+
+def test_a_limit_beyond_a_million_rows_is_kept(database_path: Path, tmp_path: Path) -> None:
+    statement = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT i FROM n"
+    )
+    model = ScriptedModel(script=[sql(statement), words("Many.")])
+    with SqlAgent(database_path, model, limits=Limits(rows=2_000_000)) as agent:
+        file = agent.ask("Count.").save(tmp_path / "many.json")
+    with open_database(database_path) as database:
+        assert replay(file, database).ok
 
 
 def test_of_a_cut_result_only_what_was_kept_holds(saved_cut: Path, database_path: Path) -> None:

@@ -18,6 +18,11 @@ def test_reasoning_is_not_part_of_the_words() -> None:
     assert read_reply(words("<think>Hm.\nLet me see.</think>\n\nFour.")).text == "Four."
 
 
+def test_reasoning_that_was_begun_in_the_prompt_is_not_part_of_the_words() -> None:
+    assert read_reply(AIMessage("The user wants a count.</think>\n\nFour.")).text == "Four."
+    assert read_reply(AIMessage("a</think>b<think>c</think>d")).text == "bd"
+
+
 def test_content_given_as_blocks_is_read_as_text() -> None:
     blocks = AIMessage(content=[{"type": "text", "text": "Four."}])
     assert read_reply(blocks).text == "Four."

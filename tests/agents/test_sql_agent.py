@@ -8,9 +8,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from sqlberg.agents.budget import Budget
 from sqlberg.agents.conversation import new_thread_id, valid_thread_id
 from sqlberg.agents.sql_agent import SqlAgent
@@ -233,6 +235,50 @@ def test_memory_that_cannot_be_written_is_refused_in_one_line(music: Database, t
         SqlAgent(music, ScriptedModel(script=echo), memory=tmp_path / "talks.sqlite")
 
 
+def test_the_memory_is_no_file_of_another_use(tmp_path: Path) -> None:
+    write_sqlite(tmp_path / "music.sqlite")
+    before = (tmp_path / "music.sqlite").read_bytes()
+    with pytest.raises(SqlbergError, match="tables of another use"):
+        SqlAgent(tmp_path / "music.sqlite", ScriptedModel(script=echo), memory=tmp_path / "music.sqlite")
+    assert (tmp_path / "music.sqlite").read_bytes() == before
+
+
+def test_an_answer_that_cannot_be_remembered_is_given_and_says_so(music: Database) -> None:
+    class Full(InMemorySaver):
+        def put(self, *args: Any, **kwargs: Any) -> Any:
+            raise sqlite3.OperationalError("database is locked")
+
+    agent = SqlAgent(music, ScriptedModel(script=echo), memory=Full())
+    answer = agent.ask("SELECT 11", thread_id="ann")
+    assert list(answer.rows) == [(11,)]
+    assert "does not remember this answer: database is locked" in answer.notes[-1]
+
+
+def test_files_of_one_name_in_two_folders_share_no_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remembered(folder: str) -> list[str]:
+        monkeypatch.chdir(tmp_path / folder)
+        memory = tmp_path / "talks.sqlite"
+        with SqlAgent("music.sqlite", ScriptedModel(script=echo), memory=memory) as agent:
+            agent.ask(f"SELECT '{folder}'", thread_id="ann")
+            return [turn["question"] for turn in agent.conversation("ann")]
+
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        write_sqlite(tmp_path / folder / "music.sqlite")
+        assert remembered(folder) == [f"SELECT '{folder}'"]
+    with SqlAgent(
+        tmp_path / "a" / "music.sqlite", ScriptedModel(script=echo), memory=tmp_path / "talks.sqlite"
+    ) as agent:
+        assert len(agent.conversation("ann")) == 1
+
+
+def test_an_answer_names_the_model_as_it_was_given(music: Database) -> None:
+    agent = SqlAgent(music, ScriptedModel(script=echo), model_name="openai:gpt")
+    assert agent.ask(COUNT).origin.model == "openai:gpt"
+
+
 def test_questions_of_one_thread_wait_for_each_other(music: Database) -> None:
     agent = SqlAgent(music, ScriptedModel(script=echo), explain=False)
     with ThreadPoolExecutor(6) as pool:
@@ -293,6 +339,15 @@ def test_a_single_answer_of_known_low_confidence_is_withheld(music: Database) ->
     model = ScriptedModel(script=[sql(COUNT, logprob=-2.0), words("Four.")])
     answer = SqlAgent(music, model, abstain_below=0.5).ask("How many?")
     assert (answer.status, answer.sql) == ("abstained", "")
+
+
+def test_a_withheld_answer_is_remembered_with_its_best_guess(music: Database) -> None:
+    model = ScriptedModel(script=[sql(COUNT, logprob=-2.0), words("Four.")])
+    agent = SqlAgent(music, model, abstain_below=0.5)
+    assert agent.ask("How many?", thread_id="ann").sql == ""
+    (turn,) = agent.conversation("ann")
+    assert turn["sql"] == COUNT
+    assert turn["text"].startswith("I do not answer this")
 
 
 def test_a_single_answer_of_unknown_confidence_is_given(music: Database) -> None:

@@ -46,6 +46,39 @@ def test_the_last_statement_that_ran_is_the_answer(music: Database) -> None:
     )
 
 
+def test_a_statement_asked_for_again_is_the_answer_again(music: Database) -> None:
+    other = "SELECT DISTINCT country FROM singer"
+    script = [sql(COUNT, logprob=-0.5), sql(other, logprob=-0.1), sql(COUNT, logprob=-0.9), words("Four.")]
+    answer = ask(music, ScriptedModel(script=script))
+    assert (answer.status, answer.sql, answer.rows, answer.text) == ("answered", COUNT, [(4,)], "Four.")
+    assert answer.logprob is not None
+    assert answer.logprob.mean == pytest.approx(-0.5)  # of the message whose statement ran
+    stubborn = ask(music, ScriptedModel(script=[sql(COUNT), sql(other), sql(COUNT)]))
+    assert (stubborn.status, stubborn.sql) == ("answered", COUNT)
+
+
+def test_who_looks_around_and_then_declines_gives_no_answer(music: Database) -> None:
+    declines = words("**I can’t answer this:** no salaries are stored.")
+    answer = ask(music, ScriptedModel(script=[sql("SELECT DISTINCT country FROM singer"), declines]))
+    assert (answer.status, answer.sql, answer.rows) == ("abstained", "", ())
+    assert "no salaries" in answer.reason
+
+
+@pytest.mark.parametrize(
+    "written", [f"```sql\n{COUNT} WHERE age > 40\n```", "<tool_call>{}</tool_call>", f"```{COUNT} LIMIT 5```"]
+)
+def test_sql_that_is_only_written_after_another_ran_is_sent_back(music: Database, written: str) -> None:
+    model = ScriptedModel(script=[sql(COUNT), words(written), words("Four.")])
+    assert ask(music, model).text == "Four."
+    assert "was not run" in told(model)
+
+
+def test_sql_that_ran_may_be_shown_again_in_words(music: Database) -> None:
+    shown = "There are four:\n```sql\nSELECT count(*)\n  FROM singer;\n```"
+    model = ScriptedModel(script=[sql(COUNT), words(shown)])
+    assert (ask(music, model).text, len(model.sent)) == (shown, 2)
+
+
 def test_the_same_dialogue_works_on_duckdb(music_duckdb: Database) -> None:
     model = ScriptedModel(script=[sql(COUNT), words("Four.")])
     assert list(ask(music_duckdb, model).rows) == [(4,)]

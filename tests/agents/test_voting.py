@@ -25,6 +25,38 @@ def candidate(sql: str, rows: Rows, *, logprob: float | None = None, ordered: bo
     return Answer("q", sql=sql, columns=columns, rows=rows, ordered=ordered, logprob=known, status="answered")
 
 
+def test_what_the_data_says_against_it_lowers_the_confidence_of_a_vote() -> None:
+    doubted = [dataclasses.replace(candidate(sql, [(0,)]), support=0.3) for sql in "abc"]
+    assert elect(doubted).confidence == pytest.approx(0.3)
+
+
+def test_candidates_that_were_cut_off_do_not_agree() -> None:
+    cut_off = [dataclasses.replace(candidate(sql, [(0,)]), status="partial") for sql in "ab"]
+    assert elect(cut_off).confidence == 0.0
+    assert elect([*cut_off, candidate("c", [(0,)])]).confidence == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "reason"),
+    [
+        (("a", "a"), "the confidence is 50%, less than the 80% asked for"),
+        (
+            ("a", ""),
+            "the confidence is 25%, less than the 80% asked for (1 of 2 candidates came to an answer)",
+        ),
+        (
+            ("a", "b"),
+            "the candidates disagree (2 different results): of the best one the confidence is 25%, less than "
+            "the 80% asked for",
+        ),
+    ],
+)
+def test_why_an_answer_is_withheld_is_told_as_it_is(candidates: tuple[str, ...], reason: str) -> None:
+    half = [dataclasses.replace(candidate(sql, [(sql,)]), support=0.5) for sql in candidates]
+    withheld = elect(half, abstain_below=0.8)
+    assert (withheld.status, withheld.reason) == ("abstained", reason)
+
+
 def test_row_order_does_not_count_without_order_by() -> None:
     groups = group_by_result([candidate("a", [(1,), (2,)]), candidate("b", [(2,), (1,)])])
     assert len(groups) == 1

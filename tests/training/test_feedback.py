@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlberg.agents.sql_agent import SqlAgent
@@ -175,6 +176,19 @@ def test_a_thumb_up_is_imitated_and_a_thumb_down_alone_teaches_nothing(question:
     assert lesson.response[-1].tool_calls[0].function.arguments == {"sql": question.sql}
     assert lesson_of(question, Said(asked=question.id, verdict="down")) == []
     assert lesson_of(question, Said(asked=question.id, verdict="comment", words="hm")) == []
+
+
+@pytest.mark.parametrize("verdict", ["down", "neither"])
+def test_one_thumb_up_does_not_outweigh_those_against_it(
+    question: Asked, verdict: Literal["down", "neither"]
+):
+    up = Said(asked=question.id, person="ada", verdict="up")
+    against = [Said(asked=question.id, person=str(number), verdict=verdict) for number in range(2)]
+    assert lesson_of(question, up, *against[:1]) == lesson_of(question, up, *against) == []
+    assert len(lesson_of(question, up, up.model_copy(update={"person": "bo"}), against[0])) == 1
+    corrected = Said(asked=question.id, person="cy", verdict="corrected", better=BETTER)
+    (lesson,) = lesson_of(question, corrected, *against)
+    assert isinstance(lesson, Preference)
 
 
 def test_with_a_rival_reading_thumbs_are_preferences(question: Asked):

@@ -85,6 +85,23 @@ def test_what_was_sampled_is_not_sampled_again(shop: Path, tmp_path: Path):
     assert lines == ["q0", "q1"]
 
 
+def test_what_failed_is_asked_again_where_that_is_wanted(shop: Path, tmp_path: Path):
+    def once_away(db_id: str) -> Any:
+        if db_id == "away":
+            raise SqlbergError("the server is away")
+        return open_database(shop, embedder="none")
+
+    away = QUESTIONS[1].model_copy(update={"db_id": "away"})
+    run = partial(sample_candidates, folder=tmp_path, agent_options={"candidates": 2}, settings={})
+    first = run([QUESTIONS[0], away], open_database=once_away)
+    assert [bool(row.error) for row in first] == [False, True]
+    assert run([QUESTIONS[0], away], open_database=opened(shop)) == first
+    told: list[Sampled] = []
+    again = run([QUESTIONS[0], away], open_database=opened(shop), again=True, finished=told.append)
+    assert [bool(row.error) for row in again] == [False, False]
+    assert [row.id for row in told] == [away.id]
+
+
 def test_a_missing_database_ends_a_run_of_any_length(tmp_path: Path):
     def missing(db_id: str) -> Any:
         return open_database(tmp_path / f"{db_id}.sqlite")

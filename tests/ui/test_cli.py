@@ -246,6 +246,23 @@ def test_replaying_a_cut_result_does_not_show_it_as_whole(
     assert "first 1 of more than 2 rows shown" in sqlberg("replay", saved, pets, "--rows", 1).stdout
 
 
+def test_an_answer_without_sql_is_not_saved_and_stays_no_error(
+    pets: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(words("I cannot answer this: there are no salaries."))
+    done = sqlberg("ask", pets, "Who earns most?", "--save", tmp_path / "a.json")
+    assert (done.exit_code, list(tmp_path.glob("*.json"))) == (3, [])
+    assert "nothing saved" in done.stderr
+
+
+def test_a_saved_answer_names_the_model_as_it_was_given(
+    pets: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(sql(NAMES), words("Three."))
+    sqlberg("ask", pets, "Which pets?", "-m", "openai:gpt", "--save", tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["parameters"]["model"] == "openai:gpt"
+
+
 def test_where_an_answer_cannot_be_saved_nothing_is_asked(
     pets: Path, scripted: Scripted, tmp_path: Path
 ) -> None:
@@ -379,6 +396,25 @@ def start(statement: str, *arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+@pytest.mark.parametrize("command", [("ask", "Which pets?"), ("inspect", "--json")])
+def test_output_that_cannot_be_written_is_one_line(pets: Path, command: tuple[str, str]) -> None:
+    script = Path(__file__).with_name("scripted_cli.py")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, script, command[0], pets, command[1]],
+            env={**os.environ, "SCRIPTED_SQL": NAMES},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("sqlberg: cannot write: No space left on device")
+    assert done.stderr.count("\n") == 1
 
 
 def test_into_a_pipe_the_output_is_plain(pets: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from sqlberg.agents.annotation.annotators import NAMES
 from sqlberg.errors import SqlbergError
 from sqlberg.models.in_use import adapter_in_use, put_to_use
@@ -128,6 +132,29 @@ def test_what_answers_on_a_server_is_told_before_the_run(
 ):
     told = sqlberg("improve", shop, "-q", asked, "-o", tmp_path, "--embedder", "none", *options)
     assert (told.exit_code, reason in " ".join(told.stderr.split())) == (1, True)
+
+
+def test_questions_that_the_judge_failed_at_are_told_and_asked_again(
+    shop: Path, sampled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Judge(GenericFakeChatModel):
+        away: bool = True
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            if self.away:
+                self.away = False
+                raise ConnectionError("refused")
+            return super()._generate(*args, **kwargs)
+
+    judge = Judge(messages=itertools.repeat(AIMessage("The first.\nA")))
+    monkeypatch.setattr("sqlberg.models.references.load_chat_model", lambda *_, **__: judge)
+    command = ("annotate", shop, sampled, "--annotator", "judge", "--judge", "openai:x", "-j", 1)
+    first, again = (sqlberg(*command, "-o", tmp_path, "--json") for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "1 of 3 questions failed, the first with: the judge: no server answers" in " ".join(
+        first.stderr.split()
+    )
+    assert (json.loads(first.stdout)["failed"], json.loads(again.stdout)["failed"]) == (1, 0)
 
 
 def test_a_judge_that_is_not_named_is_asked_for(shop: Path, sampled: Path, asked: Path, tmp_path: Path):

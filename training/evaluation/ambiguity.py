@@ -3,6 +3,7 @@
 Covered: ties under LIMIT (the rows of a tie that fit are the database's choice), and bare columns beside
 GROUP BY or an aggregate (SQLite picks any row's value). Each suspect query is rewritten twice, so that the
 free choice falls to opposite ends, and run; the gold is ambiguous when the two results differ.
+Marked without need: bare columns beside one MIN or MAX alone, which SQLite takes from the row that holds it.
 Not covered: order among ties without a LIMIT, and choices that never reach the result.
 """
 

@@ -75,6 +75,7 @@ def answering(setup: Setup) -> Answering:
         with SqlAgent(
             database,
             chat_model,
+            model_name=setup.model,
             candidates=setup.candidates,
             temperature=setup.temperature,
             seed=setup.seed,

@@ -20,7 +20,8 @@ class Record(Finished):
     question from being answered at all. gold_error: why the gold query did not run, whole.
     scores: by comparator, 0 to 1. ambiguous: why the gold result is not determined. confidence: 0 to 1.
     new_tokens: every token of the dialogue once; prompt_tokens: those of them that the model read;
-    sent_tokens: all prompts of all rounds together. seconds: from the question to the answer.
+    sent_tokens: all prompts of all rounds together; all three of all candidates, tool_calls of the chosen one
+    alone. seconds: from the question to the answer.
     """
 
     model_config = ConfigDict(frozen=True)

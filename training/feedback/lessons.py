@@ -2,16 +2,16 @@
 
 Both sides of a preference are the answer's own dialogue up to the SQL, once with the better and once with the
 worse statement: what led there is the same, and what followed was not judged. "Up" without a rival reading
-gives a dialogue to imitate; "down" alone says nothing of what would have been better, and "neither" nothing
-but that the same person's earlier word counts no more. The same question is often asked by many: what was
-said of each asking counts together. Where people disagree, the side of more of them counts, and a draw
-counts for nothing.
+gives a dialogue to imitate; "down" and "neither" say nothing of what would have been better, and count
+against what was shown. The same question is often asked by many: what was said of each asking counts
+together. Where people disagree, the side of more of them counts, and a draw counts for nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from ..preferences import FunctionCall, Lesson, Message, Messages, Preference, ToolCall, Trajectory
 from .store import Asked, Said
@@ -36,7 +36,8 @@ def lessons(asked: Iterable[Asked], said: Iterable[Said]) -> list[Lesson]:
     found = []
     for key, same in askings.items():
         sayings = list(words[key].values())
-        pair = agreed([pair for one in sayings if (pair := pair_of(by_id[one.asked], one))])
+        pairs = [pair for one in sayings if (pair := pair_of(by_id[one.asked], one))]
+        pair = agreed(pairs, Counter(sql for one in sayings for sql in refused(by_id[one.asked], one)))
         judged = {one.asked for one in sayings}
         begun = sorted((one for one in same if one.prompt), key=lambda one: one.id not in judged)
         if pair and begun:
@@ -69,12 +70,22 @@ def pair_of(question: Asked, said: Said) -> Pair | None:
     return None
 
 
-def agreed(pairs: Sequence[Pair]) -> Pair | None:
-    """What most hold to be right, over what most of these hold to be worse; None for a draw."""
+def refused(question: Asked, said: Said) -> set[str]:
+    """What a saying holds to be wrong without a word on what would be right."""
+    if pair_of(question, said) or said.verdict not in ("down", "neither"):
+        return set()
+    shown = {question.sql, *question.others} if said.verdict == "neither" else {question.sql}
+    return shown - {""}
+
+
+def agreed(pairs: Sequence[Pair], against: Mapping[str, int] = MappingProxyType({})) -> Pair | None:
+    """What most hold to be right, over what most of these hold to be worse; None for a draw, or where as many
+    are `against` it.
+    """
     if not pairs:
         return None
     (best, times), *others = Counter(better for better, _ in pairs).most_common()
-    if others and others[0][1] == times:
+    if (others and others[0][1] == times) or against.get(best, 0) >= times:
         return None
     return Counter(pair for pair in pairs if pair[0] == best).most_common(1)[0][0]
 

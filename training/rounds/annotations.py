@@ -68,13 +68,14 @@ def annotate_all(
     judge: Any = None,
     concurrency: int = 2,
     cluster: Cluster | None = None,
+    again: bool = False,
     finished: Callable[[Annotated], None] = lambda row: None,
 ) -> list[Annotated]:
     """Annotate every question's candidates, in `folder`; those that are there already stay.
 
     scored: what the model finds of responses, by their ids, where known. judge: a chat model. cluster: whose
     workers do it (then the judge is a `ToLoad` and `open_database` can be pickled), instead of `concurrency`
-    threads. Raises `SqlbergError`.
+    threads. again: also those that failed before. Raises `SqlbergError`.
     """
     agreed = asked_alike(sampled, scored) if "alike" in annotator.weights else {}
     work = _Annotating(annotator, dict(scored), agreed, judge)
@@ -88,6 +89,7 @@ def annotate_all(
             cluster=cluster,
             finished=finished,
             failure=lambda row: row.error,
+            again=again,
         )
 
 

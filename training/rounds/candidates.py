@@ -67,13 +67,15 @@ def sample_candidates(
     settings: dict[str, Any],
     concurrency: int = 2,
     cluster: Cluster | None = None,
+    again: bool = False,
     finished: Callable[[Sampled], None] = lambda row: None,
 ) -> list[Sampled]:
     """Candidates for every question, in `folder`; those that are there already stay.
 
     agent_options: of `SqlAgent`, its model and number of candidates among them; settings: what they stand
     for, so that a folder begun otherwise is refused. cluster: whose workers do it (then the model is a
-    `ToLoad` and `open_database` can be pickled), instead of `concurrency` threads. Raises `SqlbergError`.
+    `ToLoad` and `open_database` can be pickled), instead of `concurrency` threads. again: also those that
+    failed before. Raises `SqlbergError`.
     """
     with Journal(folder, settings, Sampled, CANDIDATES) as journal:
         return carry_out(
@@ -85,6 +87,7 @@ def sample_candidates(
             cluster=cluster,
             finished=finished,
             failure=lambda row: row.error,
+            again=again,
         )
 
 

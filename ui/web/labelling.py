@@ -87,7 +87,12 @@ class Labelling:
         """The question with its rival answers. Raises `SqlbergError`."""
         agent = self.room.agent(question.db_id, person)
         several = SqlAgent(
-            agent.database, self.room.model, candidates=CANDIDATES, clarify=False, explain=False
+            agent.database,
+            self.room.model,
+            model_name=self.room.model_name,
+            candidates=CANDIDATES,
+            clarify=False,
+            explain=False,
         )
         answer = several.ask(question.question)
         thread = f"{TO_JUDGE}-{new_thread_id()}"

@@ -78,7 +78,9 @@ class Room:
                     None if self.memory is None else self.memory / f"{'-'.join(filter(None, key))}.sqlite"
                 )
                 database = self._database(key, person)
-                self._agents[key] = SqlAgent(database, self.model, memory=memory, **self.options)
+                self._agents[key] = SqlAgent(
+                    database, self.model, model_name=self.model_name, memory=memory, **self.options
+                )
             return self._agents[key]
 
     def use(self, model_name: str) -> None:
