@@ -3,7 +3,7 @@
 Asked only when rival readings, once run, gave different results and are close in weight; both are shown, with
 what sets their SQL apart. Wording is fixed, not a model's: it says what the SQL does, no more. Covered:
 differences of tables, columns, literals, functions and operators. Not covered: the same parts combined
-differently; then both statements speak for themselves.
+differently; then both statements are shown.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from ..tools.cells import cell
+from ..tools.cells import cell, excerpt
 from .answer import Answer, Reading
 from .results import is_empty
 
 CLOSE = 0.6  # the second reading weighs at least this share of the first
 _SHOWN = 4
+_LONGEST = 200  # characters of a statement
 
 
 def rivals(readings: Sequence[Reading]) -> tuple[Reading, Reading] | None:
@@ -51,11 +52,15 @@ def ask_back(answer: Answer) -> Answer:
 
 
 def question_back(first: Reading, second: Reading, *, dialect: str) -> str:
-    """One sentence for each reading: what only it uses, and what it gives."""
-    only_first, only_second = differences(first.sql, second.sql, dialect=dialect)
+    """One sentence for each reading: what only it uses (or its statement), and what it gives."""
+    parts = differences(first.sql, second.sql, dialect=dialect)
+    if any(parts):
+        one, other = map(_uses, parts)
+    else:
+        one, other = (excerpt(" ".join(reading.sql.split()), _LONGEST) for reading in (first, second))
     return (
         "The question can be read in two ways. Which do you mean? "
-        f"(1) {_uses(only_first)}: {_gives(first)}. (2) {_uses(only_second)}: {_gives(second)}."
+        f"(1) {one}: {_gives(first)}. (2) {other}: {_gives(second)}."
     )
 
 

@@ -202,6 +202,12 @@ def test_the_question_back_says_what_sets_the_readings_apart() -> None:
     assert (only_first, only_second) == (["orders.net"], ["orders.gross"])
 
 
+def test_readings_of_the_same_parts_are_told_by_their_statements() -> None:
+    fewer, more = "SELECT a FROM t ORDER BY b, c", "SELECT a FROM t ORDER BY c, b"
+    answer = ask_back(elect([candidate(fewer, [(1,)]), candidate(more, [(2,)])]))
+    assert answer.text.endswith(f"(1) {fewer}: 1. (2) {more}: 2.")
+
+
 def test_readings_that_were_cut_are_not_told_with_a_count() -> None:
     cut = (Cut("rows", 2),)
     rows: Rows = [(1,), (2,)]
