@@ -18,6 +18,7 @@ from sqlberg.models.embedded.tensors import prompt_tensors
 from sqlberg.models.embedded.weights import SHIPPED, load_writer
 from sqlberg.models.embedded.writing import Writing
 from sqlberg.tools.database import open_database
+from sqlberg.tools.policy import AccessPolicy
 from sqlberg.training.embedded.augmentation import Pools, Rates, augment
 from sqlberg.training.embedded.batches import BatchStream, Example, collate
 from sqlberg.training.embedded.sketching import Sketcher, Unsketchable
@@ -166,6 +167,16 @@ def test_a_teaching_dialogue_uses_the_real_tools(concerts: Path):
     assert called == ["search_column", "search_value", "execute_sql"]
     assert messages[-2]["content"].splitlines()[-1] == "2"
     assert [tokens[0] for tokens in targets.values()] == ["lookup", "execute"]
+
+
+def test_a_dialogue_teaches_nothing_that_the_policy_hides(concerts: Path):
+    policy = AccessPolicy(row_filters={"singer": "age < 50"}, hide_columns=("singer.id",))
+    with open_database(concerts, policy=policy) as database:
+        messages, _ = Teacher(database).teach("List the names of all singers.", "SELECT name FROM singer")
+        with pytest.raises(Unsketchable):
+            Teacher(database).teach("List the ids of all singers.", "SELECT id FROM singer")
+    assert "Rose White" in messages[-2]["content"]
+    assert "Joe Sharp" not in str(messages)
 
 
 def test_trajectories_are_read_back_as_examples(concerts: Path, tmp_path: Path, writer: PromptWriter):

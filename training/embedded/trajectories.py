@@ -146,8 +146,8 @@ class Teacher:
 
     def _execute(self, gold: str, written: str) -> str:
         """The observation of `written`, where it returns the gold's rows (in any order)."""
-        expected = self.database.read(gold, limits=GOLD_LIMITS)
-        result = self.database.read(written, limits=GOLD_LIMITS)
+        expected = self.database.execute(gold, limits=GOLD_LIMITS)
+        result = self.database.execute(written, limits=GOLD_LIMITS)
         if sorted(map(repr, expected.rows)) != sorted(map(repr, result.rows)):
             raise Unsketchable("the sketch does not return the gold's rows")
         return render_result(result)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...tools.cells import identifier
 from ...tools.schema import Column
 from .conditions import Condition, also
 from .predicates import a_condition, column_sql
@@ -22,16 +23,19 @@ AGGREGATES = {
 }
 HIGH = ("highest", "largest", "greatest", "biggest", "maximum", "most")
 LOW = ("lowest", "smallest", "least", "minimum")
+_RELATIVE = re.compile(r"(?:^|(?<= and)|(?<= or)) (?:that|which) ")
+"""Where a condition begins; in the rest a name is one "that begins with M"."""
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A question and its SQL, not yet run."""
+    """A question and its SQL, not yet run. repeats: whether its rows may come twice without DISTINCT."""
 
     question: str
     sql: str
     shape: str
+    repeats: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,15 @@ class Asking:
     def say(self, templates: Sequence[str], **fields: object) -> str:
         return say(self.rng.choice(templates), self.rng, **fields)
 
+    def fitting(self, templates: Sequence[str], columns: Sequence[Column]) -> Sequence[str]:
+        """The templates that may ask for these columns: all of them where the one column is what names the
+        rows or their key, else those that say which columns are meant.
+        """
+        named = [column.name for column in columns]
+        if named in ([column.name for column in self.entity.labels[:1]], list(self.entity.table.primary_key)):
+            return templates
+        return [template for template in templates if "attr" in template]
+
     def things(self, condition: Condition | None, verbal: bool = False) -> dict[str, str]:
         """The fields {things}, {thing}, {that}, {verb}, {verb1} of this table under a condition.
 
@@ -55,7 +68,7 @@ class Asking:
             return {"things": things, "thing": thing, "that": "", "verb": "", "verb1": ""}
         that = condition.that
         if self.wording.is_person(self.entity.name):
-            that = that.replace(" that ", " who ").replace(" which ", " who ")
+            that = _RELATIVE.sub(" who ", that)
         if condition.before and not verbal and self.rng.random() < 0.6:
             things, thing, that = f"{condition.before} {things}", f"{condition.before} {thing}", ""
         return {
@@ -117,15 +130,34 @@ def names(columns: Sequence[Column], joined: bool = False) -> str:
     return ", ".join(column_sql(column, joined) for column in columns)
 
 
-def a_count(asking: Asking) -> tuple[str, str]:
+def a_count(asking: Asking, counted: str = "count(*)") -> tuple[str, str]:
     """ "at least 3" and `count(*) >= 3`."""
     n = asking.rng.choice((1, 2, 2, 2, 3, 3, 4, 5))
     operator, words = asking.rng.choice(
         ((">=", "at least {n}"), (">=", "{n} or more"), (">", "more than {n}"), (">", "over {n}"),
          ("<", "fewer than {n}"), ("<", "less than {n}"), ("=", "exactly {n}"), ("<=", "at most {n}"))
     )  # fmt: skip
-    return words.format(n=asking.number(n)), f"count(*) {operator} {n}"
+    return words.format(n=asking.number(n)), f"{counted} {operator} {n}"
 
 
 def where_of(condition: Condition | None) -> str:
     return condition.sql if condition else ""
+
+
+def where_known(condition: Condition | None, column: Column, joined: bool = False) -> str:
+    """The condition, and that the row has a value in the column, where some have none: sorted by it, those
+    come first in one database and last in another.
+    """
+    where = where_of(condition)
+    if not column.statistics.null_share:
+        return where
+    known = f"{names([column], joined)} IS NOT NULL"
+    if not where:
+        return known
+    return f"({where}) AND {known}" if " OR " in where else f"{where} AND {known}"
+
+
+def is_extreme(asking: Asking, column: Column, high: bool, joined: bool = False) -> str:
+    """The predicate of the rows with the highest of the column, or the lowest."""
+    best = sql(f"{'max' if high else 'min'}({names([column])})", identifier(asking.entity.name))
+    return f"{names([column], joined)} = ({best})"

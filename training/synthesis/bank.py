@@ -269,7 +269,8 @@ PARENT_OF = (
 OF_PARENT = (
     "What are the {attrs} of [the |all |]{children} [of|belonging to|that belong to|linked to] [the |]{parent_that}?",
     "[Show|List|Find|Give me|Return] the {attrs} of [the |all |]{children} [of|belonging to|that belong to|for] [the |]{parent_that}.",
-    "[Which|What] {children} [belong to|are linked to|does] [the |]{parent_that}[?|? List their {attrs}.]",
+    "[Which|What] {children} [belong to|are linked to] [the |]{parent_that}?",
+    "[Which|What] {children} [belong to|are linked to] [the |]{parent_that}? List their {attrs}.",
     "[Find|Show] the {attrs} of {children} whose {parent} {parent_verb1}.",
 )
 
@@ -371,7 +372,7 @@ LINKED = (
 
 PER_TIME = (
     "How many {things}{that} are there [per|for each|in each|by] {part}?",
-    "[Show|Find|Give me|List] the number of {things}{that} [per|for each|in each|by] {part}[ of the {day}|].",
+    "[Show|Find|Give me|List] the number of {things}{that} [per|for each|in each|by] {part}.",
     "[number of |]{things}{that} [per|by] {part}",
     "How did the number of {things}{that} develop by {part}?",
 )

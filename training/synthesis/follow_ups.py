@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from ...tools.cells import identifier
 from ...tools.schema import Column
 from . import bank
-from .asking import AGGREGATES, HIGH, LOW, Asking, names, sql
+from .asking import AGGREGATES, HIGH, LOW, Asking, names, sql, where_known
 from .conditions import Condition
 from .generator import TRIES, as_typed, checked
 from .predicates import a_condition, equal_text
-from .wording import Wording, plural
+from .wording import plural
 from .world import World
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def follow_ups(database: Database, count: int, seed: int = 0) -> Iterator[Follow
             return
         rng = random.Random(f"{seed}-follow-up-{number}")
         entity = rng.choices(world.askable, [len(entity.shown) for entity in world.askable])[0]
-        asking = Asking(entity, Wording(rng, world.catalog.dialect), rng)
+        asking = Asking(entity, world.wording(rng), rng)
         first = rng.choice(FIRST)(asking)
         changed = rng.choice(CHANGES)(asking, first[1]) if first else None
         if first is None or changed is None:
@@ -192,7 +192,9 @@ def _best_of_them(asking: Asking, query: Query) -> tuple[str, Query] | None:
     shown = list(asking.entity.labels[:1]) or list(asking.entity.shown[:1])
     question = asking.say(bank.WHICH_OF_THEM, best=best, measure=asking.wording.attribute(column))
     tail = f"ORDER BY {names([column])}{' DESC' if high else ''} LIMIT 1"
-    return question, Query("list", names(shown), query.where, tail)
+    known = where_known(None, column)
+    where = (*query.where, Condition(known, "", "", "")) if known else query.where
+    return question, Query("list", names(shown), where, tail)
 
 
 FIRST = (_first_count, _first_list, _first_measure)

@@ -30,10 +30,8 @@ MOST_ROWS = 300
 TRIES = 40
 """Draws for each question wanted; a database with little to ask about ends earlier than the count."""
 JOINED_SHARE = 0.5
-_OF_ITSELF = re.compile(
-    r"\b(\w+?)(s?) of (?:(?:all|the|its|their|each|every|all the) )?\1s?\b", re.IGNORECASE
-)
-"""The "rating of the ratings", which people call the rating."""
+_OF_ITSELF = re.compile(r"\b([a-z]\w*?)(s?) of (?:(?:all|the|its|their|each|every|all the) )?\1s?\b")
+"""The "rating of the ratings", which people call the rating; but a film stays "King of Kings"."""
 _IMPERATIVES = ("Show", "List", "Find", "Give", "Return", "Count", "Display", "Tell", "Compute", "Calculate")
 Shaped = TypeVar("Shaped")
 CHECKING = Limits(seconds=5.0, rows=MOST_ROWS + 1)
@@ -67,13 +65,13 @@ def synthesize(
         if found >= count:
             return
         rng = random.Random(f"{seed}-{draw}")
-        draft = draft_of(world, rng, Wording(rng, world.catalog.dialect))
+        draft = draft_of(world, rng, world.wording(rng))
         if draft is None:
             continue
         question = as_typed(_OF_ITSELF.sub(r"\1\2", draft.question), rng)
         if question.casefold() in seen:
             continue
-        result = checked(database, draft.sql, repeats=draft.shape != "has")
+        result = checked(database, draft.sql, repeats=draft.repeats)
         if result is None:
             continue
         seen.add(question.casefold())
@@ -136,4 +134,4 @@ def as_typed(question: str, rng: random.Random) -> str:
         question = f"{opening} {question[:1].lower()}{question[1:]}"
     if rng.random() < 0.1:
         question = re.sub(r"^[A-Z](?=[a-z])", lambda found: found[0].lower(), question)
-    return question.rstrip("?.") if rng.random() < 0.12 else question
+    return re.sub(r"[?.]$", "", question) if rng.random() < 0.12 else question

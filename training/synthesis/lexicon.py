@@ -142,7 +142,6 @@ sale: transaction
 sales: revenue
 school: academy
 score: points, mark
-season: year
 sex: gender
 ship: vessel
 shop: store

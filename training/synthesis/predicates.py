@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...tools.cells import identifier, literal, qualified
 from ...tools.schema import Column
 from ...tools.text import split_name
-from .conditions import COMPARISONS, Condition, a, adjectives_of, of_side, quoted, worded
+from .conditions import COMPARISONS, Condition, a, of_side, quoted, worded
 from .lexicon import CURRENCIES, MONEY, PLACES, UNITS, VALUE_WORDS, YES
 from .wording import Wording
 from .world import LONGEST_VALUE, Entity
@@ -44,9 +45,9 @@ def column_sql(column: Column, joined: bool) -> str:
 def a_condition(entity: Entity, wording: Wording, rng: random.Random, joined: bool) -> Condition | None:
     """One condition on the entity's rows, on any of its columns; None when it has none to compare."""
     makers: list[tuple[int, Callable[..., Condition | None], tuple[Column, ...]]] = [
-        (4, _of_number, entity.measures),
-        (2, _of_year, entity.years),
-        (2, _of_date, entity.dates),
+        (4, partial(_of_number, entity), entity.measures),
+        (2, partial(_of_year, entity), entity.years),
+        (2, partial(_of_date, entity), entity.dates),
         (5, _of_text, entity.groups),
         (3, _of_text, entity.labels),
         (1, _of_flag, entity.flags),
@@ -63,7 +64,7 @@ def a_condition(entity: Entity, wording: Wording, rng: random.Random, joined: bo
 
 
 def _of_number(
-    column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
+    entity: Entity, column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
 ) -> Condition | None:
     value = _round(rng.choice(values), rng)
     attribute, counted = wording.attribute(column), wording.counted(column)
@@ -102,7 +103,7 @@ def _of_number(
     if counted and rng.random() < 0.7:
         many = f"{rng.choice(_COUNTS[operator])} {value} {counted}"
         return worded(rng, compared, f"have {many}", f"has {many}", f"with {many}")
-    adjectives = adjectives_of(column)
+    adjectives = entity.adjectives(column)
     if adjectives and operator in "<>" and rng.random() < 0.4:
         word = adjectives[0] if operator == ">" else adjectives[2]
         return worded(
@@ -140,7 +141,7 @@ def _unit(column: Column, rng: random.Random) -> str:
 
 
 def _of_year(
-    column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
+    entity: Entity, column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
 ) -> Condition | None:
     year = rng.choice(values)
     attribute = wording.attribute(column)
@@ -156,13 +157,12 @@ def _of_year(
         f"has {a(attribute)} {when if operator != '=' else f'of {year}'}",
         f"whose {attribute} {link} {when if operator != '=' else year}",
         f"with {attribute} {when if operator != '=' else year}",
-        when,
-        f"from {year}" if operator == "=" else f"from {when}",
+        *((when, f"from {year if operator == '=' else when}") if len(entity.times) == 1 else ()),
     )
 
 
 def _of_date(
-    column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
+    entity: Entity, column: Column, values: list[Any], wording: Wording, rng: random.Random, sql: str
 ) -> Condition | None:
     value = rng.choice(values)
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
@@ -171,7 +171,10 @@ def _of_date(
     operator, words = rng.choice(_WHEN_DATE)
     whole_day = operator != "=" and rng.random() < 0.4
     if whole_day:
-        when, predicate = f"{words} {day}", f"{sql} {operator} '{day}'"
+        timed = any(len(str(value)) > len(day) for value in values)
+        # A time is later than the day alone that it lies in.
+        compared = _day_of(sql, wording.dialect) if timed and operator in (">", "<=") else sql
+        when, predicate = f"{words} {day}", f"{compared} {operator} '{day}'"
     else:
         part = f"CAST(strftime('%Y', {sql}) AS INTEGER)" if wording.dialect == "sqlite" else f"year({sql})"
         when, predicate = f"{words} {year}", f"{part} {operator} {year}"
@@ -185,9 +188,16 @@ def _of_date(
         f"whose {attribute} is {when.replace('of ', 'in ')}",
         f"with {a(attribute)} {when}",
         f"with {attribute} {when}",
-        when.replace("during", "in"),
-        f"from {year}" if operator == "=" else when,
+        *(
+            (when.replace("during", "in"), f"from {year}" if operator == "=" else when)
+            if len(entity.times) == 1
+            else ()
+        ),
     )
+
+
+def _day_of(sql: str, dialect: str) -> str:
+    return f"date({sql})" if dialect == "sqlite" else f"CAST({sql} AS DATE)"
 
 
 def _happened(rng: random.Random, sql: str, happened: str, when: str) -> Condition:
@@ -252,7 +262,7 @@ def _of_text(
         f"where the {attribute} is {shown}",
         f"that have {shown} as {attribute}",
     ]
-    if kind & PLACES or column.name.lower() in PLACES:
+    if set(split_name(column.name)) & PLACES:  # a status is also called a state, but nothing is from there
         others += [f"from {shown}", f"in {shown}", f"located in {shown}", f"from {shown}"]
     if "name" in kind or "title" in kind:
         others += [f"named {shown}", f"called {shown}", f"named {shown}"]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from ...tools.schema import Column
 from ...tools.text import split_name
 from . import bank
-from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, names, sql, where_of
-from .conditions import COMPARISONS, adjectives_of
+from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, is_extreme, names, sql, where_known, where_of
+from .conditions import COMPARISONS
 from .joined import JoinedShape, Pair
 from .lexicon import SOLD
 from .predicates import a_condition
@@ -94,7 +94,7 @@ def than_other_column(asking: Asking) -> Draft | None:
     operator = asking.rng.choice("<>")
     columns = [c for c in asking.columns(2) if c not in (one, other)] or list(asking.entity.shown[:1])
     question = asking.say(
-        bank.THAN_OTHER,
+        asking.fitting(bank.THAN_OTHER, columns),
         measure=asking.wording.attribute(one),
         other=asking.wording.attribute(other),
         side=asking.rng.choice(COMPARISONS[operator]),
@@ -117,9 +117,7 @@ def at_extreme(asking: Asking) -> Draft | None:
     question = asking.say(
         bank.AT_EXTREME, best=best, measure=asking.wording.attribute(column), **asking.things(None)
     )
-    where = (
-        f"{names([column])} = (SELECT {'max' if high else 'min'}({names([column])}) FROM {table_of(asking)})"
-    )
+    where = is_extreme(asking, column, high)
     return Draft(question, sql("count(*)", table_of(asking), where=where), "at the extreme")
 
 
@@ -195,10 +193,10 @@ def one_list(pair: Pair) -> Draft | None:
 def parents_sorted(pair: Pair) -> Draft | None:
     """Parents by how many children they have."""
     condition, descending = pair.condition(0.15), pair.rng.random() < 0.65
-    columns, words = pair.shown(True, 1)
+    _, columns, words = pair.shown(True, 1)
     order = "descending" if descending else "ascending"
     question = pair.child.say(bank.PARENTS_SORTED, order=order, **pair.fields(condition), **words)
-    tail = f"GROUP BY {pair.link.key} ORDER BY count(*){' DESC' if descending else ''}"
+    tail = f"GROUP BY {pair.link.key} ORDER BY {pair.link.counted}{' DESC' if descending else ''}"
     return Draft(
         question, sql(columns, pair.link.source, where=where_of(condition), tail=tail), "parents sorted"
     )
@@ -209,10 +207,11 @@ def parents_by_measure(pair: Pair) -> Draft | None:
     measure = choice(pair.child, pair.child.entity.measures)
     if measure is None:
         return None
-    function, operator = pair.rng.choice(("sum", "sum", "avg", "max", "min")), pair.rng.choice("<>>")
+    functions = [f for f in ("sum", "sum", "avg", "max", "min") if f in pair.functions]
+    function, operator = pair.rng.choice(functions), pair.rng.choice("<>>")
     values = sorted(pair.child.entity.cells[measure.name])
     value = values[len(values) // 2] * (pair.rng.choice((1, 2)) if function == "sum" else 1)
-    columns, words = pair.shown(True, 1)
+    _, columns, words = pair.shown(True, 1)
     figure = f"{function}({names([measure], True)})"
     tail, order = f"GROUP BY {pair.link.key} HAVING {figure} {operator} {value}", ""
     if pair.rng.random() < 0.35:
@@ -237,7 +236,7 @@ def measure_of_extreme_parent(pair: Pair) -> Draft | None:
     measure = choice(pair.child, pair.child.entity.measures)
     if column is None or measure is None:
         return None
-    high, adjectives = pair.rng.random() < 0.6, adjectives_of(column)
+    high, adjectives = pair.rng.random() < 0.6, entity.adjectives(column)
     parent = pair.fields()["parent"]
     extreme = (
         f"{adjectives[1 if high else 3]} {parent}"
@@ -245,13 +244,12 @@ def measure_of_extreme_parent(pair: Pair) -> Draft | None:
         else f"{parent} with the {pair.rng.choice(HIGH[:4] if high else LOW[:2])} "
         + pair.parent.wording.attribute(column)
     )
-    function = pair.rng.choice(list(AGGREGATES))
+    function = pair.rng.choice(pair.functions)
     question = pair.child.say(
         bank.MEASURE_OF_EXTREME,
         measure=pair.child.measure(function, measure), extreme=extreme, **pair.fields(),
     )  # fmt: skip
-    best = sql(f"{'max' if high else 'min'}({names([column])})", table_of(pair.parent))
-    where = f"{names([column], True)} = ({best})"
+    where = is_extreme(pair.parent, column, high, True)
     select = f"{function}({names([measure], True)})"
     return Draft(question, sql(select, pair.link.source, where=where), "measure of extreme parent")
 
@@ -260,14 +258,22 @@ def best_selling(pair: Pair) -> Draft | None:
     """The parents of which most was sold."""
     sold = [c for c in pair.child.entity.measures if SOLD & set(split_name(c.name))]
     labels = pair.parent.entity.labels
-    if not sold or not labels or pair.parent.wording.is_person(pair.parent.entity.name):
+    if (
+        pair.link.join is None
+        or not sold
+        or not labels
+        or pair.parent.wording.is_person(pair.parent.entity.name)
+    ):
         return None
     n = pair.rng.choice((1, 1, 3, 5, 10))
     question = pair.child.say(
         bank.BEST_SELLING if n == 1 else bank.TOP_SELLING, n=pair.child.number(n), **pair.fields()
     )
     tail = f"GROUP BY {pair.link.key} ORDER BY sum({names(sold[:1], True)}) DESC LIMIT {n}"
-    return Draft(question, sql(names(labels[:1], True), pair.link.source, tail=tail), "best selling")
+    where = where_known(None, sold[0], True)
+    return Draft(
+        question, sql(names(labels[:1], True), pair.link.source, where=where, tail=tail), "best selling"
+    )
 
 
 def measure_by_parents_group(pair: Pair) -> Draft | None:
@@ -276,7 +282,7 @@ def measure_by_parents_group(pair: Pair) -> Draft | None:
     measure = choice(pair.child, pair.child.entity.measures)
     if group is None or measure is None:
         return None
-    function, condition = pair.rng.choice(list(AGGREGATES)), pair.condition(0.15)
+    function, condition = pair.rng.choice(pair.functions), pair.condition(0.15)
     word, column = pair.parent.wording.attribute(group), names([group], True)
     question = pair.child.say(
         bank.MEASURE_BY_GROUP,

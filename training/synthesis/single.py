@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from ...tools.cells import identifier
 from ...tools.schema import Column
 from . import bank
-from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, a_count, names, sql, where_of
-from .conditions import COMPARISONS, Condition, adjectives_of
+from .asking import AGGREGATES, HIGH, LOW, Asking, Draft, a_count, names, sql, where_known, where_of
+from .conditions import COMPARISONS, Condition
 from .predicates import a_condition
 from .templates import draw
 from .wording import plural
@@ -24,10 +24,11 @@ def listing(asking: Asking) -> Draft | None:
     condition = asking.condition(0.7)
     columns = asking.columns(besides=condition)
     bank_of = bank.WHICH if condition and asking.rng.random() < 0.4 else bank.LIST
-    if condition and asking.wording.is_person(asking.entity.name) and asking.rng.random() < 0.2:
-        columns, bank_of = list(asking.entity.labels[:1]) or columns, bank.WHO
+    is_person = asking.wording.is_person(asking.entity.name)
+    if condition and is_person and asking.entity.labels and asking.rng.random() < 0.2:
+        columns, bank_of = list(asking.entity.labels[:1]), bank.WHO
     question = asking.say(
-        bank_of,
+        asking.fitting(bank_of, columns),
         attrs=asking.wording.attributes(columns),
         attr=asking.wording.attributes(columns, many=False),
         **asking.things(condition, verbal=bank_of is not bank.LIST),
@@ -92,7 +93,8 @@ def grouped(asking: Asking) -> Draft | None:
     if asking.rng.random() < 0.15:
         descending = asking.rng.random() < 0.6
         end = ", from highest to lowest" if descending else ", from lowest to highest"
-        question = question.rstrip("?.") + end + question[-1:]
+        said = question.rstrip("?.")
+        question = said + end + question[len(said) :]
         tail += f" ORDER BY {figure}" + (" DESC" if descending else "")
     return Draft(
         question,
@@ -115,10 +117,8 @@ def group_extreme(asking: Asking) -> Draft | None:
     order = (
         "ORDER BY count(*)" + ("" if kind == "fewest" else " DESC") + f" LIMIT {n if kind == 'top' else 1}"
     )
-    tail = f"GROUP BY {names([group])} {order}"
-    return Draft(
-        question, sql(names([group]), table_of(asking), where=where_of(condition), tail=tail), "group extreme"
-    )
+    tail, where = f"GROUP BY {names([group])} {order}", where_known(condition, group)
+    return Draft(question, sql(names([group]), table_of(asking), where=where, tail=tail), "group extreme")
 
 
 def group_having(asking: Asking) -> Draft | None:
@@ -157,12 +157,17 @@ def superlative(asking: Asking) -> Draft | None:
     fields = asking.things(condition) | {
         "attr": asking.wording.attributes(columns, many=False), "attrs": asking.wording.attributes(columns),
     }  # fmt: skip
-    adjectives = adjectives_of(column)
+    adjectives = entity.adjectives(column)
     several = asking.rng.random() < 0.3
     n = asking.rng.choice((2, 3, 3, 5, 10)) if several else 1
     if adjectives and asking.rng.random() < 0.6:
         templates = bank.TOP_ADJECTIVE if several else bank.SUPERLATIVE_ADJECTIVE
-        question = asking.say(templates, adjective=adjectives[1 if high else 3], n=asking.number(n), **fields)
+        question = asking.say(
+            asking.fitting(templates, columns),
+            adjective=adjectives[1 if high else 3],
+            n=asking.number(n),
+            **fields,
+        )
     else:
         counted = asking.wording.counted(column)
         measure = counted if counted and asking.rng.random() < 0.6 else asking.wording.attribute(column)
@@ -174,12 +179,16 @@ def superlative(asking: Asking) -> Draft | None:
         templates = bank.TOP if several else bank.SUPERLATIVE
         side = "" if high else ", lowest first"
         question = asking.say(
-            templates, best=best, measure=measure, measure_from=measure + side, n=asking.number(n), **fields
+            asking.fitting(templates, columns),
+            best=best,
+            measure=measure,
+            measure_from=measure + side,
+            n=asking.number(n),
+            **fields,
         )
     tail = f"ORDER BY {names([column])}" + (" DESC" if high else "") + f" LIMIT {n}"
-    return Draft(
-        question, sql(names(columns), table_of(asking), where=where_of(condition), tail=tail), "superlative"
-    )
+    where = where_known(condition, column)
+    return Draft(question, sql(names(columns), table_of(asking), where=where, tail=tail), "superlative")
 
 
 def sorted_listing(asking: Asking) -> Draft | None:
@@ -263,7 +272,9 @@ def over_time(asking: Asking) -> Draft | None:
         )
     else:
         cut = f"year({day_sql})" if part == "year" else f"strftime(CAST({day_sql} AS DATE), '%Y-%m')"
-    fields = asking.things(condition) | {"part": part, "day": asking.wording.attribute(day)}
+    named = len(asking.entity.times) > 1 or asking.rng.random() < 0.2
+    said = f"{part} of the {asking.wording.attribute(day)}" if named else part
+    fields = asking.things(condition) | {"part": said}
     measure = choice(asking, asking.entity.measures)
     if measure is not None and asking.rng.random() < 0.45:
         function = asking.rng.choice(("sum", "sum", "avg", "max"))

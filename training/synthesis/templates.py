@@ -10,7 +10,7 @@ import random
 import re
 
 _INNERMOST = re.compile(r"\[([^\[\]]*)\]")
-_ARTICLE = re.compile(r"\b([Aa]) (?=[aeio])()")
+_ARTICLE = re.compile(r"\b([Aa]) (?=\{(\w+)\})")
 _SPACES = re.compile(r"\s+")
 
 
@@ -23,6 +23,11 @@ def draw(template: str, rng: random.Random) -> str:
 
 def say(template: str, rng: random.Random, **fields: object) -> str:
     """A drawn and filled sentence, with single spaces."""
-    text = _SPACES.sub(" ", draw(template, rng).format(**fields)).strip()
-    text = _ARTICLE.sub(r"\1n \2", text)
+
+    def article(found: re.Match[str]) -> str:
+        return f"{found[1]}n " if str(fields[found[2]]).lower().startswith(tuple("aeio")) else found[0]
+
+    # Before the filling: an "A" in a value stays as it is.
+    template = _ARTICLE.sub(article, draw(template, rng))
+    text = _SPACES.sub(" ", template.format(**fields)).strip()
     return text.replace(" ?", "?").replace(" .", ".").replace(" ,", ",").replace(" :", ":")

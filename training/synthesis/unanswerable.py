@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...tools.text import split_name, stem
 from .generator import TRIES, as_typed, draft_of
 from .lexicon import FOREIGN_MEASURES, FOREIGN_QUALITIES, FOREIGN_THINGS, SYNONYMS
-from .wording import Wording, plural
+from .wording import plural
 from .world import World
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def unanswerable(database: Database, count: int, seed: int = 0) -> Iterator[Unan
         if len(seen) == count:
             return
         rng = random.Random(f"{seed}-unanswerable-{number}")
-        wording = Wording(rng, world.catalog.dialect)
+        wording = world.wording(rng)
         entity = rng.choice(entities)
         if things and rng.random() < 0.3:
             missing = rng.choice(things)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from ...tools.schema import Column
+from ...tools.schema import Column, Table
 from ...tools.text import split_name
 from .lexicon import ABBREVIATIONS, HAPPENINGS, PEOPLE, SYNONYMS, UNITS
 
@@ -28,10 +28,20 @@ _SHORT = re.compile(r"^[a-z](name|number|location|title|type|date)$")
 
 
 class Wording:
-    """The names of one question, over a database of that dialect."""
+    """The names of one question, over a database of that dialect.
 
-    def __init__(self, rng: random.Random, dialect: str, own_words: float = OWN_WORDS) -> None:
-        self.rng, self.dialect, self.own_words = rng, dialect, own_words
+    taken: what the schema calls something, and nothing else is called then: a cost is no "price" where there
+    is a price.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        dialect: str,
+        own_words: float = OWN_WORDS,
+        taken: frozenset[str] = frozenset(),
+    ) -> None:
+        self.rng, self.dialect, self.own_words, self.taken = rng, dialect, own_words, taken
         self._said: dict[object, str] = {}
 
     def thing(self, table: str) -> str:
@@ -78,7 +88,8 @@ class Wording:
 
     def _once(self, key: object, own: str) -> str:
         if key not in self._said:
-            self._said[key] = own if self.rng.random() < self.own_words else self._other(own)
+            other = own if self.rng.random() < self.own_words else self._other(own)
+            self._said[key] = own if other in self.taken else other
         return self._said[key]
 
     def _other(self, own: str) -> str:
@@ -93,6 +104,12 @@ class Wording:
                 other = self.rng.choice(SYNONYMS[words[place]])
                 return " ".join([*words[:place], other, *words[place + 1 :]])
         return own
+
+
+def names_of(tables: Iterable[Table]) -> frozenset[str]:
+    """What tables and their columns are called in their own words."""
+    own = {_spoken_table(table.name) for table in tables}
+    return frozenset(own | {_spoken_column(c.table, c.name) for table in tables for c in table.columns})
 
 
 @cache

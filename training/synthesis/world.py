@@ -5,6 +5,7 @@ Read once per database from the catalog, its statistics and a sample of rows; no
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,11 @@ from ...tools.cells import identifier, qualified
 from ...tools.errors import SqlbergError
 from ...tools.limits import Limits
 from ...tools.schema import Column, Join, Table
+from ...tools.table_figures import quoted
 from ...tools.text import split_name
+from .conditions import adjectives_of
 from .lexicon import NO, YES
+from .wording import Wording, names_of
 
 if TYPE_CHECKING:
     from ...tools.database import Database
@@ -58,13 +62,27 @@ class Entity:
     def name(self) -> str:
         return self.table.name
 
+    @property
+    def times(self) -> tuple[Column, ...]:
+        """All that tells when: of several, a question has to say which is meant."""
+        return (*self.years, *self.dates)
+
+    def adjectives(self, column: Column) -> tuple[str, str, str, str] | None:
+        """`adjectives_of` the column, where no other of the table could be meant as well: the longest product
+        is not the one with the longest package.
+        """
+        found = adjectives_of(column)
+        compared = (*self.measures, *self.times)
+        return None if any(adjectives_of(c) == found for c in compared if c != column) else found
+
 
 @dataclass(frozen=True)
 class Link:
     """A child's rows belong to a parent's.
 
     source: FROM of parent and child. key: what tells parents apart, as SQL. join: the key between them; None
-    when they are joined through a table between.
+    when they are joined through a table between. counted: the number of children, as SQL; through a table
+    between, a child comes once for each row there.
     """
 
     child: Entity
@@ -72,6 +90,7 @@ class Link:
     source: str
     key: str
     join: Join | None = None
+    counted: str = "count(*)"
 
 
 class World:
@@ -80,6 +99,7 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.catalog = database.catalog
+        self._names = names_of(self.catalog.tables)
         keys = {(j.table, c) for j in self.catalog.joins for c in j.columns}
         keys |= {(j.ref_table, c) for j in self.catalog.joins for c in j.ref_columns}
         tables = [t for t in self.catalog.tables if not t.is_view and t.rows]
@@ -90,10 +110,15 @@ class World:
         """The entities with columns that a person may want to see."""
         return [entity for entity in self.entities.values() if entity.shown]
 
+    def wording(self, rng: random.Random) -> Wording:
+        """Words for one question."""
+        return Wording(rng, self.catalog.dialect, taken=self._names)
+
     def _rows(self, table: Table) -> dict[str, list[Any]]:
         """A sample of each column's cells, by frequency."""
         try:
-            result = self.database.read(f"SELECT * FROM {identifier(table.name)}", limits=READING)
+            # Under the policy: what is made of these cells is read by people who may not see others.
+            result = self.database.execute(f"SELECT * FROM {quoted(table.name)}", limits=READING)
         except SqlbergError:
             return {}
         columns = {}
@@ -137,7 +162,8 @@ def _bridged(one: Link, other: Link) -> Link:
     """From the second's parent to the first's, through the child of both."""
     assert other.join
     joined = f"JOIN {identifier(other.parent.name)} ON {_condition(other.join)}"
-    return Link(other.parent, one.parent, f"{one.source} {joined}", one.key)
+    counted = f"count(DISTINCT {other.key})"
+    return Link(other.parent, one.parent, f"{one.source} {joined}", one.key, counted=counted)
 
 
 def _condition(join: Join) -> str:
@@ -162,9 +188,11 @@ def _entity(table: Table, keys: set[tuple[str, str]], cells: dict[str, list[Any]
                 labels.append(column)
         if values and (not is_key or column.name in table.primary_key):
             shown.append(column)
-    named = [c for group in (labels, sorts["groups"]) for c in group if _is_label(c)]
+    # A size label or a job title is called a name, but many rows have the same.
+    telling = [c for c in sorts["groups"] if _is_label(c) and (c.statistics.distinct or 0) * 2 > rows]
+    named = [*(c for c in labels if _is_label(c)), *telling]
     ordered = tuple(dict.fromkeys([*named, *labels]))
-    groups = tuple(c for c in sorts["groups"] if c not in named or (c.statistics.distinct or 0) * 2 <= rows)
+    groups = tuple(c for c in sorts["groups"] if c not in telling)
     return Entity(
         table,
         ordered,
