@@ -8,12 +8,19 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import platformdirs
+
+from .errors import LimitExceeded
+from .limits import Result
+
+CUT_SHORT_SECONDS = 600
+"""So long is kept what ran into its limits: made anew at every opening, it would cost as much each time."""
 
 
 def cache_root(cache_dir: Path | None = None) -> Path:
@@ -28,10 +35,34 @@ def cache_root(cache_dir: Path | None = None) -> Path:
 
 
 def folder_for(root: Path, identity: str) -> Path:
-    """The folder of one database (`identity`: its resolved path) under a cache root; created when missing."""
+    """The folder of one database (`identity`: its resolved path) under a cache root; created when missing,
+    for its owner only, as the database may be.
+    """
     folder = root / "databases" / hashlib.sha256(identity.encode()).hexdigest()[:24]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+class Watched:
+    """`read`, remembering whether a statement of it hit its limits (`cut_short`)."""
+
+    def __init__(self, read: Callable[[str], Result]) -> None:
+        self._read = read
+        self.cut_short = False
+
+    def __call__(self, sql: str) -> Result:
+        try:
+            return self._read(sql)
+        except LimitExceeded:
+            self.cut_short = True
+            raise
+
+
+def is_due(path: Path) -> bool:
+    """Whether what a limit cut short, and was kept at `path` all the same, should be made anew: a busy
+    moment must not mark it for good. Raises OSError.
+    """
+    return time.time() - path.stat().st_mtime > CUT_SHORT_SECONDS
 
 
 @contextmanager

@@ -9,6 +9,7 @@ virtual tables that show what the policy hides are left out (view_rights.py).
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from .cache import written_whole
-from .joins import infer_joins
+from .cache import Watched, is_due, written_whole
+from .joins import JOIN_SECONDS, infer_joins
 from .limits import Limits, Result
 from .schema import Catalog, Join
 from .schema_reading import Schema, read_schema
@@ -36,7 +37,7 @@ CATALOG_LIMITS = Limits(seconds=20.0, memory_mb=2048, rows=2_000_000, columns=2_
 SCHEMA_LIMITS = replace(CATALOG_LIMITS, cell_chars=1_000_000)
 """Those of reading the schema alone: the text that defines a table or view comes whole or not at all."""
 
-_VERSION = 3
+_VERSION = 4
 """Part of the cache key: raised when the catalog of the same database would come out different."""
 
 
@@ -57,6 +58,8 @@ def build_catalog(
     schema: as the engine read it (read here when not given). seconds: for the statistics; tables measured too
     late keep only their row counts. progress: called with (tables done, of).
     """
+    started = time.monotonic()
+    read = Watched(read)
     schema = schema or read_schema(read, dialect)
     filters: dict[str, str] = {}
     if policy is not None:
@@ -67,7 +70,11 @@ def build_catalog(
     )
     key = catalog_key(fingerprint, policy)
     catalog = Catalog(name, dialect, tables, schema.joins, key, schema=schema.name)
-    return replace(catalog, joins=(*schema.joins, *infer_joins(catalog, read, row_filters=filters)))
+    measured = time.monotonic()
+    joins = (*schema.joins, *infer_joins(catalog, read, row_filters=filters))
+    in_time = measured - started < seconds and time.monotonic() - measured < JOIN_SECONDS
+    whole = in_time and not read.cut_short
+    return replace(catalog, joins=joins, whole=whole)
 
 
 def catalog_key(fingerprint: str, policy: AccessPolicy | None) -> str:
@@ -87,7 +94,8 @@ def visible_schema(schema: Schema, policy: AccessPolicy) -> Schema:
         if columns:
             names = {column.name for column in columns}
             key = table.primary_key if names.issuperset(table.primary_key) else ()
-            tables.append(replace(table, columns=columns, primary_key=key))
+            unique = tuple(one for one in table.unique if names.issuperset(one))
+            tables.append(replace(table, columns=columns, primary_key=key, unique=unique))
     visible = {(table.name, column.name) for table in tables for column in table.columns}
     joins = tuple(join for join in schema.joins if visible.issuperset(_join_columns(join)))
     return replace(schema, tables=tuple(tables), joins=joins)
@@ -115,10 +123,11 @@ def hidden_names(schema: Schema, catalog: Catalog) -> set[tuple[str, ...]]:
 
 
 def load_catalog(path: Path, fingerprint: str) -> Catalog | None:
-    """The catalog kept at `path`; None when there is none, it is damaged, or it is of another fingerprint."""
+    """The catalog kept at `path`; None when there is none, it is damaged, of another fingerprint, or was cut
+    short a while ago."""
     with suppress(OSError, ValueError):
         catalog = _CATALOG.validate_json(path.read_bytes())
-        if catalog.fingerprint == fingerprint:
+        if catalog.fingerprint == fingerprint and (catalog.whole or not is_due(path)):
             return catalog
     return None
 
@@ -126,6 +135,7 @@ def load_catalog(path: Path, fingerprint: str) -> Catalog | None:
 def save_catalog(path: Path, catalog: Catalog) -> None:
     """Keep the catalog at `path`, whole or not at all; a folder that cannot be written to is no error."""
     with suppress(OSError), written_whole(path) as temporary:
+        temporary.touch(0o600)  # it holds values, which may be their owner's alone
         temporary.write_bytes(_CATALOG.dump_json(catalog))
 
 

@@ -18,6 +18,21 @@ from typing import Any
 
 LINE_BREAK = "⏎"
 
+RESERVED = frozenset(
+    """
+    add all alter analyse analyze and any array as asc asymmetric autoincrement between both by case cast
+    check collate column commit constraint create cross cube current_date current_time current_timestamp
+    default deferrable delete desc describe distinct do drop else end escape except exists false fetch for
+    force foreign from full glob grant group having ilike in index initially inner insert install intersect
+    into is isnull join lambda lateral leading left like limit lock map natural not nothing notnull null
+    offset on only or order outer partitioned_by pivot pivot_longer pivot_wider placing positional primary
+    qualify raise references regexp returning revoke right rlike rollback rollup select set show some
+    summarize symmetric table tablesample then to trailing transaction true uncache union unique unpivot
+    update using values variadic when where window with xor
+    """.split()
+)
+"""Words that DuckDB, SQLite or the guard's parser takes for a part of the grammar where a name is meant."""
+
 _TAGS = (
     "tool_calls?|tool_responses?|tool_results?|tool_outputs?|tools|function_calls?|function_results?|functions?"
     "|parameters?|invoke|arguments|think|thinking|reasoning|scratchpad|system|user|assistant|developer|human|model"
@@ -65,9 +80,12 @@ def excerpt(text: str, width: int) -> str:
 
 
 def identifier(name: str) -> str:
-    """A table or column name as SQL takes it: plain identifiers as they are, others in double quotes."""
+    """A table or column name as SQL takes it: plain identifiers as they are; reserved words and others in
+    double quotes.
+    """
     name = neutralise(name)
-    return name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
+    is_plain = name.isidentifier() and name.lower() not in RESERVED
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def qualified(table: str, column: str) -> str:

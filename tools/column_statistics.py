@@ -36,7 +36,10 @@ def value_statistics(column: Column, values: Sequence[Any], *, enforced: bool = 
     null_share = 1 - len(present) / len(values) if values else 0.0
     if any(isinstance(value, list | dict | bytes | bytearray) for value in present):
         return replace(column, kind="other", statistics=Statistics(null_share=null_share))
-    counts = Counter(present)
+    # NaN is equal to nothing, itself neither: counted as it is, each would be a value of its own.
+    counts = Counter(
+        math.nan if isinstance(value, float) and math.isnan(value) else value for value in present
+    )
     kind, low, high = kind_and_range(column.kind, list(counts), enforced=enforced)
     samples, complete = samples_of([value for value, _ in counts.most_common(CATEGORIES)], len(counts))
     return replace(
@@ -81,6 +84,8 @@ def number_of(value: Any) -> int | float | Decimal | None:
     if isinstance(value, str):
         if not is_numeral(value):
             return None
+        if value.strip().lstrip("+-").isdecimal():
+            return int(value)  # a float holds no more than 15 of its digits for sure
         value = float(value)
         value = int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, int | float | Decimal) and math.isfinite(value):

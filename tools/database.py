@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +41,8 @@ Part = TypeVar("Part")
 _QUOTED_SQL = re.compile(r"\b(?:SELECT|FROM)\b.*\bWHERE\b", re.DOTALL)
 
 CHECKED_KEPT = 256  # statements whose check is remembered
+RENEWED = 60.0
+"""Seconds after which catalog and indexes are built anew where a row filter depends on time or chance."""
 
 
 def open_database(
@@ -93,10 +96,12 @@ class Database:
         self.name = engine.name
         self.dialect = engine.dialect
         self.policy = policy or AccessPolicy()
+        self._lasts = True  # whether what the policy shows changes with the database alone
         if self.policy.row_filters:
-            from .row_filters import with_written_filters
+            from .row_filters import are_of_the_moment, with_written_filters
 
             self.policy = with_written_filters(self.policy, self.dialect)
+            self._lasts = not are_of_the_moment(self.policy, self.dialect)
         self._policy_digest = self.policy.digest()
         self.limits = limits or Limits()
         self.embedder = embedder
@@ -122,8 +127,12 @@ class Database:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the content and with the policy. Raises DatabaseOpenError when the file is gone."""
+        """Changes with the content and with the policy, and every minute where a row filter depends on time
+        or chance. Raises DatabaseOpenError when the file is gone.
+        """
         parts = f"{self._engine.version()}\0{self._policy_digest}"
+        if not self._lasts:
+            parts += f"\0{time.monotonic() // RENEWED:.0f}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
     @property
@@ -222,7 +231,7 @@ class Database:
         from .catalog import CATALOG_LIMITS, build_catalog, catalog_key, load_catalog, save_catalog
 
         path = self.cache_folder / "catalog.json"
-        catalog = load_catalog(path, catalog_key(fingerprint, self.policy))
+        catalog = load_catalog(path, catalog_key(fingerprint, self.policy)) if self._lasts else None
         if catalog is None:
             with _progress_bar(f"Reading {self.name}", shown=self.progress) as report:
                 catalog = build_catalog(
@@ -234,7 +243,8 @@ class Database:
                     schema=self._read_schema(),
                     progress=report,
                 )
-            save_catalog(path, catalog)
+            if self._lasts:
+                save_catalog(path, catalog)
         return catalog
 
     def _read_schema(self) -> Schema:
@@ -285,7 +295,7 @@ class Database:
         return ValueIndex.open(
             catalog,
             lambda sql: self.read(sql, limits=INDEX_LIMITS),
-            cache_dir=self.cache_folder,
+            cache_dir=self.cache_folder if self._lasts else None,
             row_filters=filters,
             progress=self.progress,
         )

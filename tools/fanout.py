@@ -43,7 +43,7 @@ def repeated_rows(shape: QueryShape, catalog: Catalog, probe: Probe) -> Iterator
             alias = None  # COUNT(parent.key) per parent counts the joined rows, as COUNT(*) does
         if alias is None:
             yield from _combinations(shape, catalog, repetition)
-        elif _may_repeat(shape, catalog, alias) and (found := repetition(alias)) is not None:
+        elif may_repeat(shape, catalog, alias) and (found := repetition(alias)) is not None:
             rows, distinct, most = found
             causes = ", ".join(shape.label(cause) for cause in _causes(shape, catalog, alias))
             text = shape.spelled(aggregate)
@@ -60,7 +60,7 @@ def _combinations(
     """COUNT(*) over two independent one-to-many joins counts combinations, not the rows of any table; and
     over one, the rows of the many: told where nothing of the one is used, which then was perhaps meant.
     """
-    counted = [alias for alias in shape.sources if not _may_repeat(shape, catalog, alias)]
+    counted = [alias for alias in shape.sources if not may_repeat(shape, catalog, alias)]
     if counted:
         for alias in _bystanders(shape):
             if alias not in counted and (found := repetition(alias)) is not None:
@@ -111,7 +111,7 @@ def _repetition(shape: QueryShape, probe: Probe, alias: str) -> Repetition | Non
     return (rows, distinct, most) if most > 1 else None
 
 
-def _may_repeat(shape: QueryShape, catalog: Catalog, alias: str) -> bool:
+def may_repeat(shape: QueryShape, catalog: Catalog, alias: str) -> bool:
     """Whether the joins can repeat rows of this source, as far as keys tell."""
     return bool(_causes(shape, catalog, alias))
 

@@ -39,7 +39,7 @@ def is_unique(source: Source, columns: Sequence[str], catalog: Catalog) -> bool:
         return True
     if table is None:
         return _is_grouped_by(source.query, names)
-    keys = [table.primary_key] if table.primary_key else []
+    keys = [*table.unique, table.primary_key] if table.primary_key else [*table.unique]
     keys += [
         join.ref_columns
         for join in catalog.joins

@@ -10,7 +10,8 @@ its primary key and unique columns named after it, with or without a word such a
    `teams.id`), or the end of the table's name if no other table ends so (`order_id` ~ `customer_orders.id`),
 3. the table's name without a key word (`SourceAirport` ~ `airports.AirportCode`),
 
-and a key of its own table when it names a superior (`manager_id`, `reports_to`).
+and a key of its own table when it names a superior (`manager_id`, `reports_to`), or of a table of people when
+its own is of other things (`departments.manager_id` ~ `employees.id`).
 
 Names that any table may have (`id`, `name`, `year`, `type_code`, ...) match nothing by being equal.
 """
@@ -42,6 +43,7 @@ class KeyNames:
     def __init__(self, tables: Iterable[tuple[Table, list[Column], list[Column]]]) -> None:
         """tables: each with its unique columns and its key columns that hold values repeatedly."""
         self._own: dict[str, list[Column]] = {}
+        self._people: list[str] = []  # tables of those who may lead others
         self._primary: defaultdict[str, list[Column]] = defaultdict(list)
         self._homes: defaultdict[str, list[Column]] = defaultdict(list)
         self._elsewhere: defaultdict[str, list[tuple[Table, Column]]] = defaultdict(list)
@@ -52,6 +54,8 @@ class KeyNames:
         for table, keys, repeated in tables:
             for key in repeated:
                 self._repeated["".join(name_words(key.name))].append(key)
+            if _PEOPLE & set(name_words(table.name)[-1:]):
+                self._people.append(table.name)
             self._own[table.name] = [key for key in keys if is_own_key(table, key)]
             for key in keys:
                 name = "".join(name_words(key.name))
@@ -87,7 +91,8 @@ class KeyNames:
             return  # it identifies its own rows, whatever tables its name ends with
         yield from self._role_and_name(words)
         if table.primary_key != (column.name,) and (_SUPERIORS & set(words) or words == _REPORTS_TO):
-            yield from ((key, NameMatch(0.75)) for key in self._own.get(table.name, [])[:1])
+            for home in self._homes_of_superiors(table, words):
+                yield from ((key, NameMatch(0.75)) for key in self._own.get(home, [])[:1])
         if len(words) > 1 and words[-1] in _KEY_WORDS:
             for key, match in self._named_table(table, column, words[:-1], NameMatch(0.95, plain=True)):
                 if _key_words_agree(words, name_words(key.name)):
@@ -95,6 +100,11 @@ class KeyNames:
         elif words[-1] not in _MEASURES and not _is_plural(column.name):
             yield from self._named_table(table, column, words, NameMatch(0.88))
             yield from self._glued(table, words)
+
+    def _homes_of_superiors(self, table: Table, words: Words) -> Iterable[str]:
+        """The table itself, as a manager of employees is one; people, where the table is of other things."""
+        people_elsewhere = self._people and table.name not in self._people
+        return self._people if people_elsewhere and _LEADERS & set(words) else [table.name]
 
     def _same_name(self, table: Table, column: Column, words: Words) -> Iterator[tuple[Column, NameMatch]]:
         """`customer_id` ~ `customers.customer_id`; where no table is the name's home, any unique column."""
@@ -239,6 +249,8 @@ _MEASURES = _forms(
     "year month day date time count total amount sum quantity qty price cost value rate score rank rating "
     "level size length width height weight age capacity population point round percent share salary budget"
 )
-_SUPERIORS = _forms("parent manager supervisor boss superior superordinate mgr predecessor")
+_LEADERS = _forms("manager supervisor boss mgr")
+_PEOPLE = _forms("employee staff personnel person people worker user member")
+_SUPERIORS = _LEADERS | _forms("parent superior superordinate predecessor")
 _REPORTS_TO = tuple(_form(word) for word in ("reports", "to"))
 _TABLE_PREFIXES = _forms("tbl table dim fact ref lu lookup stg vw t d f")

@@ -2,7 +2,7 @@
 
 Four checks, computed with a few bounded queries under the same guard and limits:
 - rows that an inner join left out (NULL or no match on the other side),
-- fan-out: a join that repeats rows before SUM, AVG or COUNT adds them up,
+- fan-out: a join that repeats rows before SUM, AVG or COUNT adds them up, also from a SELECT around it,
 - which of several foreign keys between the same two tables was used (home team, away team),
 - tables combined without any join condition.
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .cells import identifier, qualified
-from .fanout import aggregates_of, repeated_rows
+from .fanout import aggregates_of, may_repeat, repeated_rows
+from .flattening import Flat, flattened
 from .join_keys import is_single_row, is_unique, known_joins
 from .probe import Probe, Unchecked
 from .query_shape import Edge, QueryShape
@@ -58,8 +59,30 @@ def join_health(
                 notes.extend(check(shape, catalog, probe))
             except Unchecked as error:
                 unchecked.append(f"The join of {shape.listed()} was not checked further: {error}.")
+    for flat in flattened(shapes):
+        if len(flat.shape.sources) > 1 and _adds_up(flat):
+            try:
+                notes.extend(_repeated_within(flat, catalog, probe))
+            except Unchecked as error:
+                unchecked.append(f"The join of {flat.shape.listed()} was not checked further: {error}.")
     notes.extend(_parallel_keys(joined, catalog))
     return JoinHealth(tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(unchecked)))
+
+
+def _adds_up(flat: Flat) -> bool:
+    """Whether the outer SELECT aggregates over rows of the subquery."""
+    read = [flat.outer.aliases_in(aggregate) for aggregate in aggregates_of(flat.outer)]
+    return any(not aliases or flat.alias in aliases for aliases in read)
+
+
+def _repeated_within(flat: Flat, catalog: Catalog, probe: Probe) -> Iterator[str]:
+    """Aggregates over rows that the joins of a subquery repeat."""
+    if flat.shape.correlated:
+        raise Unchecked("the subquery depends on the query around it")
+    if flat.whole:
+        yield from repeated_rows(flat.shape, catalog, probe)
+    elif any(may_repeat(flat.shape, catalog, alias) for alias in flat.shape.sources):
+        raise Unchecked("a query around it joins its rows once more, or names what cannot be traced")
 
 
 def _unjoined(shape: QueryShape) -> Iterator[str]:

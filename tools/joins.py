@@ -31,6 +31,7 @@ CONTAINED = 0.95
 CONTAINED_PLAIN = 0.5
 """The same where the names leave no doubt (`NameMatch.plain`)."""
 VALUES_COMPARED = 1_000
+JOIN_SECONDS = 60.0
 WITHOUT_VALUES = 0.5
 """Factor on the confidence of a join that no value supports."""
 
@@ -45,7 +46,7 @@ def infer_joins(
     read: Read,
     *,
     row_filters: Mapping[str, str] | None = None,
-    seconds: float = 60.0,
+    seconds: float = JOIN_SECONDS,
 ) -> tuple[Join, ...]:
     """Joins beside the catalog's own, the surest first per column and at most one per column.
 
@@ -120,7 +121,8 @@ def _unique_columns(table: Table) -> list[Column]:
     rows = table.rows or 0
     for column in table.columns:
         full = column.statistics.null_share == 0 and column.statistics.distinct == rows
-        if rows > 1 and full and column.name != primary and column.kind in ("number", "text"):
+        unique = rows > 1 and (full or (column.name,) in table.unique)
+        if unique and column.name != primary and column.kind in ("number", "text"):
             keys.append(column)
     return keys
 

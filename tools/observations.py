@@ -239,6 +239,8 @@ def _value_line(catalog: Catalog, hit: ValueHit) -> str:
         if column is not None and column.statistics.minimum is not None:
             low, high = _short_literal(column.statistics.minimum), _short_literal(column.statistics.maximum)
             note = f"within {low} to {high}"
+        if isinstance(hit.value, str):  # a day, month or year
+            note += " (compare with a range)"
     if len(text) > LITERAL_CHARS:
         text = _short_literal(hit.value, LITERAL_CHARS)
         note += " (shortened: compare with LIKE)"

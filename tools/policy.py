@@ -26,7 +26,9 @@ class AccessPolicy(BaseModel):
     hide_tables: patterns of tables that are not visible, whatever `allow_tables` says.
     hide_columns: patterns "table.column" of columns that are not visible, e.g. "staff.salary", "*.email".
     row_filters: table pattern -> SQL boolean expression in the database's dialect; only its rows are visible.
-        The expression may use hidden columns and other tables: it is the owner's, not the caller's.
+        The expression may use hidden columns and other tables: it is the owner's, not the caller's. One that
+        depends on time or chance (`expires > now()`) costs: catalog and value index then are not kept on
+        disk, and are built anew every minute that they are used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

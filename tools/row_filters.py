@@ -21,6 +21,16 @@ from .table_figures import Source, quoted
 
 Read = Callable[[str], Result]
 
+_MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
+"""Texts that a date function or a cast may read as a moment."""
+_OF_THE_MOMENT = frozenset(
+    """current_date current_localtime current_localtimestamp current_time current_timestamp gen_random_uuid
+    get_current_time get_current_timestamp localtime localtimestamp now random randomblob today
+    transaction_timestamp uuid uuidv4 uuidv7""".split()
+)
+_CLOCKS = {"age": 2, "date": 1, "datetime": 1, "julianday": 1, "strftime": 2, "time": 1, "unixepoch": 1}
+"""Functions that take the moment for an argument that they are not given, with how many they have then."""
+
 
 def with_written_filters(policy: AccessPolicy, dialect: str) -> AccessPolicy:
     """The policy with each row filter written anew from its syntax tree, so that it is the same one condition
@@ -39,6 +49,25 @@ def with_written_filters(policy: AccessPolicy, dialect: str) -> AccessPolicy:
                 f"row_filters[{pattern!r}] is no {dialect} condition; write one as it stands after WHERE"
             ) from None
     return policy.model_copy(update={"row_filters": filters})
+
+
+def are_of_the_moment(policy: AccessPolicy, dialect: str) -> bool:
+    """Whether some row filter (`with_written_filters`) may show other rows of the same database later on: it
+    depends on time or chance. Not seen where that is hidden in a view that the filter reads.
+    """
+    conditions = (parsed_condition(sql, dialect) for sql in policy.row_filters.values())
+    return any(_is_of_the_moment(node) for condition in conditions for node in condition.walk())
+
+
+def _is_of_the_moment(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Literal):
+        return node.is_string and node.name.strip().lower() in _MOMENTS
+    if isinstance(node, exp.Anonymous):
+        name = node.name.lower()
+        return name in _OF_THE_MOMENT or len(node.expressions) < _CLOCKS.get(name, 0)
+    if isinstance(node, exp.Column):  # of which some are no column's, but a function's without brackets
+        return not node.table and node.name.lower() in _OF_THE_MOMENT
+    return isinstance(node, exp.Func) and node.sql_name().lower() in _OF_THE_MOMENT
 
 
 def check_filters(

@@ -62,7 +62,10 @@ class Join:
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view with its columns in declared order. `rows` is None when not counted."""
+    """A table or view with its columns in declared order. `rows` is None when not counted.
+
+    unique: further sets of columns of which no two rows have the same values, as declared.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -70,6 +73,7 @@ class Table:
     rows: int | None = None
     comment: str = ""
     is_view: bool = False
+    unique: tuple[tuple[str, ...], ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -88,7 +92,7 @@ class Catalog:
     dialect: sqlglot's name of the SQL dialect ("duckdb", "sqlite", "postgres", ...).
     fingerprint: changes whenever the database's content, or the policy, changes. terms: words of the house
     and what they mean (`notes.py`). schema: the one that the tables lie in, which may be written before
-    their names.
+    their names. whole: False when limits or errors of the moment left some of it unmeasured.
     """
 
     name: str
@@ -98,6 +102,7 @@ class Catalog:
     fingerprint: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
     schema: str = "main"
+    whole: bool = True
 
     @cached_property
     def by_name(self) -> dict[str, Table]:

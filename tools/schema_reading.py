@@ -1,7 +1,8 @@
 """Read tables, views, columns, keys and comments from a database's system tables, in few bulk statements.
 
 Covered: SQLite (shadow tables of virtual tables left out, generated columns kept, foreign keys that name no
-target column, views that no longer work left out) and DuckDB (current schema; comments; views over files).
+target column, views that no longer work left out) and DuckDB (current schema; comments; views over files);
+UNIQUE constraints, of SQLite also unique indexes.
 What views can reach besides (other schemas, macros) is read as `Beyond`, for view_rights.py only.
 Foreign keys to missing tables or columns are dropped, doubled ones told once. Statistics are not read here.
 
@@ -103,6 +104,13 @@ SELECT m.name, f.id, f."from", f."table", f."to" FROM sqlite_master AS m, pragma
 WHERE m.type = 'table' ORDER BY m.rowid, f.id DESC, f.seq
 """
 
+_SQLITE_UNIQUE = """
+SELECT m.name, i.name, x.name FROM sqlite_master AS m, pragma_index_list(m.name) AS i,
+  pragma_index_info(i.name) AS x
+WHERE m.type = 'table' AND i."unique" AND NOT i.partial AND i.origin <> 'pk'
+ORDER BY m.rowid, i.seq DESC, x.seqno
+"""
+
 
 def _read_sqlite(read: Read) -> Schema:
     listed = _rows(read, _SQLITE_TABLES)
@@ -116,12 +124,21 @@ def _read_sqlite(read: Read) -> Schema:
         columns[table].append(Column(table, name, declared, kind, nullable))
         if key_position:
             primary[table].append((key_position, name))
+    indexed: defaultdict[str, defaultdict[str, list[str | None]]] = defaultdict(lambda: defaultdict(list))
+    for table, index, column in _rows(read, _SQLITE_UNIQUE):
+        indexed[table][index].append(column)
+    unique = {
+        # Of an expression it is not known what it is computed from.
+        table: tuple(tuple(filter(None, names)) for names in indexes.values() if None not in names)
+        for table, indexes in indexed.items()
+    }
     tables = tuple(
         Table(
             name,
             tuple(columns[name]),
             primary_key=tuple(column for _, column in sorted(primary[name])),
             is_view=kind == "view",
+            unique=unique.get(name, ()),
         )
         for name, kind, _ in listed
         if columns[name]
@@ -200,7 +217,7 @@ _DUCKDB_KEYS = """
 SELECT table_name, constraint_type, constraint_column_names, referenced_table, referenced_column_names
 FROM duckdb_constraints()
 WHERE database_name = current_database() AND schema_name = current_schema()
-  AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')
+  AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY', 'UNIQUE')
 ORDER BY table_oid, constraint_index
 """
 
@@ -217,6 +234,10 @@ def _read_duckdb(read: Read) -> Schema:
     listed = _rows(read, _DUCKDB_TABLES)
     keys = _rows(read, _DUCKDB_KEYS)
     primary = {row[0]: tuple(row[2]) for row in keys if row[1] == "PRIMARY KEY"}
+    unique: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for row in keys:
+        if row[1] == "UNIQUE":
+            unique[row[0]].append(tuple(row[2]))
     columns: defaultdict[str, list[Column]] = defaultdict(list)
     for table, name, declared, nullable, comment in _rows(read, _DUCKDB_COLUMNS):
         declared = without_enum_values(declared)
@@ -230,6 +251,7 @@ def _read_duckdb(read: Read) -> Schema:
             primary_key=primary.get(name, ()),
             comment=comment or "",
             is_view=view_sql is not None and not _FILES.fullmatch(view_sql.strip()),
+            unique=tuple(unique[name]),
         )
         for name, comment, view_sql, _ in listed
         if columns[name]

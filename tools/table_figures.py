@@ -6,8 +6,9 @@
    categorical in the sample has no other values.
 
 Distinct counts are exact without sampling; else DuckDB's HyperLogLog over all rows, or an estimate from
-the sample. The sample consists of whole blocks of rows spread over the table (DuckDB: system sampling;
-SQLite: runs of rowids), so that it costs the same on a table of any size.
+the sample, and where that comes near to the number of rows a count, as such a column may be a key. The
+sample consists of whole blocks of rows spread over the table (DuckDB: system sampling; SQLite: runs of
+rowids), so that it costs the same on a table of any size.
 
 Covered: row filters, views, mixed storage in SQLite columns. Not covered: text beyond 200 characters (shown
 by its beginning, its distinct values not counted); nested and binary columns (null share only).
@@ -28,7 +29,7 @@ from .column_statistics import (
     number_of,
     samples_of,
 )
-from .errors import QueryError
+from .errors import LimitExceeded, QueryError
 from .kinds import declared_kind, is_enforced, plain_value
 from .limits import Result
 from .schema import Column, Statistics, Table
@@ -42,6 +43,7 @@ FULL_SCAN_CELLS = {"duckdb": 300_000_000, "sqlite": 20_000_000}
 
 _BLOCKS = 100
 _COLUMNS_AT_ONCE = 100
+_NEARLY = 0.9  # of the rows that have a value: so many distinct values, as estimated, may be all
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class _Measure:
                 rare if one else common for one, rare, common in zip(sparse, found, frequent, strict=True)
             ]
         settled = []
-        for column, figure, common in zip(columns, figures, frequent, strict=True):
+        counts = self._distincts(columns, figures, frequent, total)
+        for column, figure, common, distinct in zip(columns, figures, frequent, counts, strict=True):
             null_share = 1 - figure.present / total if total else 0.0
             if _is_opaque(column):
                 settled.append(replace(column, kind="other", statistics=Statistics(null_share)))
@@ -125,7 +128,6 @@ class _Measure:
             ends = [value for value in (figure.low, figure.high) if value is not None]
             enforced = is_enforced(self.source.dialect, column.type)
             kind, low, high = kind_and_range(column.kind, [*common.values, *ends], enforced=enforced)
-            distinct = self._distinct(column, figure, common, null_share)
             known = common.groups if distinct is None else max(distinct, common.groups)
             samples, complete = samples_of(common.values[:CATEGORIES], known)
             complete = complete and (figure.present == 0 or common.groups > 0)
@@ -205,23 +207,51 @@ class _Measure:
             frequent.append(_Frequent(values, *(int(figure) for figure in rows[0][2:5])))
         return frequent
 
-    def _distinct(
-        self, column: Column, figure: _Figure, frequent: _Frequent, null_share: float
-    ) -> int | None:
+    def _distincts(
+        self, columns: Sequence[Column], figures: Sequence[_Figure], frequent: Sequence[_Frequent], total: int
+    ) -> list[int | None]:
+        """Each column's distinct values. Where an estimate says that hardly any is there twice they are
+        counted, until that takes too long: only a count makes a column unique.
+        """
+        counts: list[int | None] = []
+        in_time = self.everything is not None
+        for column, figure, common in zip(columns, figures, frequent, strict=True):
+            present = round(figure.present / total * (self.source.table.rows or 0)) if total else 0
+            count = self._distinct(column, figure, common, present)
+            if count is not None and not self._is_counted(column, figure, common):
+                count = min(count, max(0, present - 1))
+                if in_time and _is_nearly_unique(figure, common):
+                    counted = self._counted(column)
+                    in_time = counted is not None
+                    count = count if counted is None else counted
+            counts.append(count)
+        return counts
+
+    def _counted(self, column: Column) -> int | None:
+        """Distinct values in all rows; None when that takes too long."""
+        statement = f"SELECT count(DISTINCT {quoted(column.name)}) FROM {self.everything}"
+        try:
+            return self.read(statement).rows[0][0]
+        except (QueryError, LimitExceeded):
+            return None
+
+    def _distinct(self, column: Column, figure: _Figure, frequent: _Frequent, present: int) -> int | None:
         if (figure.longest or 0) > SAMPLE_CHARS and frequent.groups < frequent.present:
             return None  # grouped by their beginnings only
-        if self.sample is None or self._is_sparse(figure):
-            return frequent.groups
+        if self._is_counted(column, figure, frequent):
+            return present if _is_key(self.source.table, column) else frequent.groups
         if figure.present and not frequent.groups:
             return figure.distinct
-        present = round((1 - null_share) * (self.source.table.rows or 0))
-        if self.source.table.primary_key == (column.name,):
-            return present
         if figure.distinct is None:
             return estimated_distinct(frequent.groups, frequent.singles, frequent.present, present)
+        return max(frequent.groups, min(figure.distinct, present))
+
+    def _is_counted(self, column: Column, figure: _Figure, frequent: _Frequent) -> bool:
+        """Whether the column's distinct values are known, not estimated."""
         # HyperLogLog errs by a few percent: too coarse where the sample itself has seen every value often.
-        exact = frequent.groups <= CATEGORIES and not frequent.singles
-        return frequent.groups if exact else max(frequent.groups, min(figure.distinct, present))
+        often_seen = 0 < frequent.groups <= CATEGORIES and not frequent.singles
+        is_key = _is_key(self.source.table, column)
+        return self.sample is None or self._is_sparse(figure) or is_key or often_seen
 
     def _with_numeric_range(self, columns: Sequence[Column], figures: Sequence[_Figure]) -> list[Column]:
         """Numbers kept as text: their range as numbers; back to text when some value is no number."""
@@ -276,6 +306,17 @@ class _Figure:
     longest: int | None
 
 
+def _is_key(table: Table, column: Column) -> bool:
+    return (column.name,) in (table.primary_key, *table.unique)
+
+
+def _is_nearly_unique(figure: _Figure, frequent: _Frequent) -> bool:
+    """Whether a column may hold no value twice, as the estimate over all rows tells, else the sample."""
+    if figure.distinct is not None:
+        return figure.distinct >= _NEARLY * figure.present
+    return frequent.groups >= _NEARLY * frequent.present
+
+
 _NUMERIC = {
     "duckdb": "TRY_CAST({name} AS DOUBLE)",
     "sqlite": (
@@ -310,7 +351,7 @@ def _typed_value(column: Column, text: str | None) -> Any:
     if text is None:
         return None
     if column.kind == "number":
-        return number_of(text)
+        return int(text) if text.lstrip("-").isdecimal() else number_of(text)
     return text == "true" if column.kind == "boolean" else text
 
 

@@ -81,6 +81,10 @@ def make_tools(
             (value, database.values.search(value, tables=names, columns=places, top_k=top_k))
             for value in asked
         ]
+        if not database.values.whole:
+            notes.append(
+                "(not every stored value is searched: one that is not found here may still be there)"
+            )
         return fit(render_values(catalog, answers), notes)
 
     def find_shortest_path(start: list[str], end: list[str]) -> str:

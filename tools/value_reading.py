@@ -33,7 +33,9 @@ _OPAQUE = re.compile(
     r"\[|STRUCT|MAP\b|UNION|LIST|ARRAY|JSON|BLOB|BYTEA|BINARY|BIT\b|GEOMETRY|INTERVAL", re.IGNORECASE
 )
 _TOKEN = re.compile(
-    r"[0-9a-f]{16,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[A-Za-z0-9+/_-]{32,}=*", re.IGNORECASE
+    r"[0-9a-f]{16,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+    r"|(?=.*[A-Za-z0-9]{12})[A-Za-z0-9+/_-]{32,}=*",  # words joined by dashes are shorter
+    re.IGNORECASE,
 )
 
 

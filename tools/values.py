@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .array_file import DamagedFile, read_arrays, write_arrays
+from .cache import Watched, is_due
 from .limits import Result
 from .literals import Span, parse_number, parse_spans
 from .schema import Catalog
@@ -31,7 +32,7 @@ from .value_reading import Bounds, ColumnValues, read_values
 
 LEAST_SCORE = 0.55
 """Texts that resemble the query less are not reported."""
-_VERSION = 2
+_VERSION = 3
 """Part of the file's key: raised when the index of the same data would come out different."""
 _FILE = "values.index"
 _CANDIDATES = 80
@@ -47,7 +48,8 @@ class ValueHit:
 
     value: as it is stored (for "within": the query's number, or date in ISO form). match: "exact" (equal
     but for case, accents and punctuation; equal numbers or dates), "similar" (typos, plurals), "partial"
-    (some of the words), "within" (a number or date in the range of the column's values).
+    (some of the words), "within" (a number or date in the range of the column's values; a day in which
+    there are stored times).
     """
 
     table: str
@@ -61,8 +63,8 @@ class ValueIndex:
     """Search over stored values. Immutable once opened: any number of threads may search it."""
 
     def __init__(self, catalog: Catalog, arrays: Mapping[str, np.ndarray], note: Mapping[str, Any]) -> None:
-        self.whole: bool = note["whole"]
-        """False when the bounds left some values out."""
+        self.whole: bool = note["whole"] and not note["cut_short"]
+        """False when bounds or limits left some values out."""
         self._arrays = arrays
         self._trigrams = Trigrams(arrays)
         self._columns: list[tuple[str, str]] = [(table, column) for table, column in note["columns"]]
@@ -88,14 +90,16 @@ class ValueIndex:
 
         read: runs one trusted statement under `value_reading.INDEX_LIMITS`. row_filters: SQL condition by
         table name (the policy's). The file is renewed when the catalog's fingerprint has changed (with the
-        data or the policy); without a fingerprint, a cache_dir, or the right to write there, the index
-        stays in memory.
+        data or the policy), and after a while when limits cut it short; without a fingerprint, a cache_dir,
+        or the right to write there, the index stays in memory.
         """
         key = hashlib.sha256(repr((_VERSION, catalog.fingerprint, bounds)).encode()).hexdigest()
+        read = Watched(read)
         path = cache_dir / _FILE if cache_dir is not None and catalog.fingerprint else None
         if path is not None and (kept := _kept(path, key)) is not None:
             return cls(catalog, *kept)
         arrays, note = build_arrays(_read_with_bar(catalog, read, row_filters, bounds, progress))
+        note["cut_short"] = read.cut_short or not catalog.whole
         if path is not None:
             with suppress(OSError):
                 write_arrays(path, arrays, note | {"key": key})
@@ -164,7 +168,7 @@ class ValueIndex:
         if number is None:
             return []
         shown = _digits(value, number) if number.is_integer() else number
-        exact, _ = self._stored("number", number, np.nextafter(number, np.inf), allowed)
+        exact, *_ = self._stored("number", number, np.nextafter(number, np.inf), allowed)
         if abs(number) >= EXACT:
             exact = exact[:0]  # several numbers look like this one
         low, high = self._arrays["number_ranges"].T
@@ -189,16 +193,21 @@ class ValueIndex:
         return list(best.values())
 
     def _date_hits(self, span: Span, allowed: np.ndarray, top_k: int) -> Iterable[tuple[int, ValueHit]]:
-        exact = np.zeros(0, np.int64)
+        holding = np.zeros(0, np.int64)
         if span.precision in ("day", "moment"):
-            exact, places = self._stored("moment", span.start, span.end, allowed)
-            for column, place in list(zip(exact.tolist(), places.tolist(), strict=True))[:top_k]:
-                text = int(self._arrays["moment_texts"][place])
-                stored = text_at(self._arrays, text) if text >= 0 else span.text
-                yield column, self._hit(column, stored, 0.95, "exact")
+            holding, places, counts = self._stored("moment", span.start, span.end, allowed)
+            found = zip(holding.tolist(), places.tolist(), counts.tolist(), strict=True)
+            for column, place, count in list(found)[:top_k]:
+                # A day among times of day is no stored value: `= '2014-03-05'` would find midnight at best.
+                if self._arrays["moments"][place] == span.start and count == 1:
+                    text = int(self._arrays["moment_texts"][place])
+                    stored = text_at(self._arrays, text) if text >= 0 else span.text
+                    yield column, self._hit(column, stored, 0.95, "exact")
+                else:
+                    yield column, self._hit(column, span.text, 0.9, "within")
         low, high = self._arrays["moment_ranges"].T
         around = np.flatnonzero(allowed & (low < span.end) & (span.start <= high))
-        around = around[~np.isin(around, exact)][:top_k]
+        around = around[~np.isin(around, holding)][:top_k]
         for column in around.tolist():
             yield column, self._hit(column, span.text, 0.6, "within")
 
@@ -208,19 +217,22 @@ class ValueIndex:
 
     def _stored(
         self, kind: str, start: float, end: float, allowed: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Allowed columns that store a value from start to below end, and the place of the first in each."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Allowed columns that store a value from start to below end, the place of the first in each, and
+        how many each has."""
         first, last = np.searchsorted(self._arrays[f"{kind}s"], (start, end))
-        columns, places = np.unique(self._arrays[f"{kind}_columns"][first:last], return_index=True)
+        columns, places, counts = np.unique(
+            self._arrays[f"{kind}_columns"][first:last], return_index=True, return_counts=True
+        )
         kept = allowed[columns]
-        return columns[kept].astype(np.int64), places[kept] + first
+        return columns[kept].astype(np.int64), places[kept] + first, counts[kept]
 
 
 def _kept(path: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """What the file holds; None when it is missing, damaged or of another key."""
+    """What the file holds; None when it is missing, damaged, of another key, or was cut short a while ago."""
     with suppress(OSError, DamagedFile, ValueError, KeyError):
         arrays, note = read_arrays(path)
-        if note["key"] == key:
+        if note["key"] == key and not (note["cut_short"] and is_due(path)):
             return arrays, note
     return None
 

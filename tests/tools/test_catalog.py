@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import duckdb
 import pytest
 from sqlberg.tools.catalog import build_catalog, catalog_key, load_catalog, save_catalog
 from sqlberg.tools.database import open_database
+from sqlberg.tools.errors import LimitExceeded
+from sqlberg.tools.limits import Result
 from sqlberg.tools.policy import AccessPolicy
 from sqlberg.tools.schema import Catalog, Table
 
@@ -246,6 +249,44 @@ def test_a_damaged_cache_is_no_catalog(tmp_path: Path) -> None:
     for damaged in (b"", b"\0\xff", b"{}", b"[1]", whole[: len(whole) // 2]):
         path.write_bytes(damaged)
         assert load_catalog(path, catalog.fingerprint) is None
+
+
+def test_a_catalog_that_ran_into_its_limits_is_soon_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.json"
+    read = sqlite_reader(*SHOP)
+
+    def hurried(sql: str) -> Result:
+        if "GROUP BY" in sql or 'FROM "customers"' in sql:
+            raise LimitExceeded("too slow", limit="seconds")
+        return read(sql)
+
+    for reader, kept in ((read, True), (hurried, False)):
+        catalog = build_catalog(reader, name="shop", dialect="sqlite", fingerprint="one")
+        assert catalog.whole is kept
+        save_catalog(path, catalog)
+        assert load_catalog(path, catalog.fingerprint) == catalog
+        os.utime(path, (0, 0))
+        assert (load_catalog(path, catalog.fingerprint) is not None) is kept
+
+
+def test_unique_columns_are_read_as_far_as_the_policy_shows_them(build) -> None:
+    statements = (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER UNIQUE, b INTEGER, c INTEGER, UNIQUE (b, c))",
+    )
+    assert table(build(*statements), "t").unique == (("a",), ("b", "c"))
+    shown = build(*statements, policy=AccessPolicy(hide_columns=("t.c",)))
+    assert table(shown, "t").unique == (("a",),)
+
+
+def test_only_an_index_over_all_rows_and_plain_columns_makes_them_unique() -> None:
+    catalog = sqlite_catalog(
+        "CREATE TABLE t (a INTEGER, b TEXT)",
+        "CREATE UNIQUE INDEX some ON t (a) WHERE a > 5",
+        "CREATE UNIQUE INDEX computed ON t (lower(b))",
+        "CREATE INDEX plain ON t (b)",
+        "CREATE UNIQUE INDEX whole ON t (b, a)",
+    )
+    assert table(catalog, "t").unique == (("b", "a"),)
 
 
 def test_another_policy_has_another_key() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from sqlberg.tools.cache import written_whole
-from sqlberg.tools.database import Database, open_database
+from sqlberg.tools.database import RENEWED, Database, open_database
 from sqlberg.tools.engines.files import find_tables
 from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused
 from sqlberg.tools.limits import Limits
@@ -440,6 +441,38 @@ def test_the_catalog_is_kept_on_disk_apart_for_each_policy(tmp_path: Path, cache
         with open_database(path, policy=policy) as database:
             assert database.catalog.tables
     assert len(list(cache.rglob("catalog.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "name < date('now')",
+        "name < date()",
+        "name < strftime('%Y')",
+        "name < CURRENT_DATE",
+        "id > abs(random() % 1)",
+        "id IN (SELECT id FROM pets WHERE name < current_timestamp)",
+    ],
+)
+def test_what_a_row_filter_of_the_moment_shows_is_not_kept(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, condition: str
+) -> None:
+    policy = AccessPolicy(row_filters={"pets": condition})
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite"), policy=policy) as database:
+        catalog, values = database.catalog, database.values
+        assert database.catalog is catalog
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + RENEWED)
+        assert database.catalog is not catalog
+        assert database.values is not values
+    assert not [*cache.rglob("catalog.json"), *cache.rglob("values.index")]
+
+
+def test_a_row_filter_over_stored_dates_lasts(tmp_path: Path, cache: Path) -> None:
+    policy = AccessPolicy(row_filters={"pets": "date(name) IS NULL AND strftime('%Y', name) IS NULL"})
+    with open_database(make_sqlite(tmp_path / "zoo.sqlite"), policy=policy) as database:
+        assert database.catalog.tables
+    assert list(cache.rglob("catalog.json"))
 
 
 def test_a_change_is_noticed_by_an_open_database(tmp_path: Path) -> None:

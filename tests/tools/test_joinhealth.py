@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,12 +69,61 @@ def test_an_outer_join_loses_nothing(shop: Database):
     assert health_of(sql, shop) == JoinHealth()
 
 
+def test_a_side_that_is_declared_unique_repeats_nothing(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "x.sqlite") as connection:
+        connection.execute("CREATE TABLE sale (year INTEGER, shop INTEGER, total REAL)")
+        connection.execute("CREATE TABLE plan (year INTEGER, shop INTEGER, goal REAL, UNIQUE (year, shop))")
+        connection.execute("INSERT INTO sale VALUES (2020, 1, 5), (2020, 2, 6), (2021, 1, 7)")
+        connection.execute("INSERT INTO plan VALUES (2020, 1, 9), (2020, 2, 9), (2021, 1, 9)")
+    connection.close()
+    sql = "SELECT SUM(s.total) FROM sale s JOIN plan p ON p.year = s.year AND p.shop = s.shop"
+    with open_database(tmp_path / "x.sqlite", cache_dir=tmp_path / "cache") as database:
+        assert health_of(sql, database) == JoinHealth()
+
+
 def test_a_sum_over_repeated_rows_is_told(shop: Database):
     health = health_of("SELECT SUM(o.total) FROM orders o JOIN items i ON i.order_id = o.id", shop)
     assert health.notes[0] == (
         "SUM(orders.total) takes rows of orders more than once: joined with items,"
         " 3 rows become 4 (one up to 2 times)."
     )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT SUM(total) FROM (SELECT o.total FROM orders o JOIN items i ON i.order_id = o.id) AS x",
+        "WITH x AS (SELECT o.total AS t FROM orders o JOIN items i ON i.order_id = o.id), "
+        "y AS (SELECT t AS u FROM x WHERE t > 0) SELECT SUM(y.u) FROM y WHERE u < 100",
+    ],
+)
+def test_a_sum_over_a_subquery_with_repeated_rows_is_told_as_without_the_subquery(shop: Database, sql: str):
+    assert health_of(sql, shop).notes == (
+        "SUM(orders.total) takes rows of orders more than once: joined with items,"
+        " 3 rows become 4 (one up to 2 times).",
+    )
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "SELECT o.id, o.total FROM orders o JOIN items i ON i.order_id = o.id GROUP BY o.id, o.total",
+        "SELECT DISTINCT o.id, o.total FROM orders o JOIN items i ON i.order_id = o.id",
+        "SELECT i.qty AS total FROM orders o JOIN items i ON i.order_id = o.id WHERE o.total > 0",
+    ],
+)
+def test_a_sum_over_a_subquery_whose_rows_are_not_repeated_is_healthy(shop: Database, inner: str):
+    health = health_of(f"SELECT SUM(x.total) FROM ({inner}) AS x", shop)
+    assert health == health_of(inner, shop)
+
+
+def test_a_subquery_with_repeated_rows_that_is_joined_again_is_told_to_be_unchecked(shop: Database):
+    sql = (
+        "SELECT SUM(x.total) FROM (SELECT o.total, o.customer_id FROM orders o JOIN items i"
+        " ON i.order_id = o.id) AS x LEFT JOIN customers c ON c.id = x.customer_id"
+    )
+    [line] = health_of(sql, shop).unchecked
+    assert line.startswith("The join of orders, items was not checked further: a query around it")
 
 
 @pytest.mark.parametrize(

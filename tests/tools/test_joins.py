@@ -99,6 +99,16 @@ def test_different_types_are_not_joined() -> None:
     assert inferred(*CUSTOMERS, *orders) == []
 
 
+def test_a_manager_of_something_else_is_one_of_the_people() -> None:
+    staff = table("employees", "id INTEGER PRIMARY KEY, name TEXT", *(f"{n}, 'e{n}'" for n in range(1, 9)))
+    rows = [f"{n}, {n + 2}, {n - 1 or 'NULL'}" for n in range(1, 6)]
+    departments = table("departments", "id INTEGER PRIMARY KEY, manager_id INTEGER, parent_id INTEGER", *rows)
+    assert inferred(*staff, *departments) == [
+        "departments.manager_id -> employees.id",
+        "departments.parent_id -> departments.id",
+    ]
+
+
 def test_a_manager_is_one_of_the_table_itself() -> None:
     staff = table(
         "employees", "id INTEGER PRIMARY KEY, manager_id INTEGER", "1, NULL", "2, 1", "3, 1", "4, 2", "5, 3"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlberg.tools.cells import LINE_BREAK, cell, excerpt, identifier, literal, neutralise
+from sqlberg.tools.cells import LINE_BREAK, cell, excerpt, identifier, literal, neutralise, qualified
+from sqlberg.tools.database import open_database
 from sqlberg.tools.errors import LimitExceeded, NotPermitted, QueryError, QueryRefused
 from sqlberg.tools.limits import Cut, Result
 from sqlberg.tools.observations import (
@@ -151,6 +154,11 @@ def test_values_are_comparisons_that_sql_can_use():
 
 def test_a_number_within_the_range_says_the_range():
     assert values(Hit("singer", "Singer_ID", 4, "within")).endswith("singer.Singer_ID = 4 -- within 1 to 6")
+
+
+def test_a_day_within_a_column_is_told_to_be_compared_with_a_range():
+    text = values(Hit("concert", "Year", "2014-03-05", "within"))
+    assert text.endswith("concert.Year = '2014-03-05' -- within (compare with a range)")
 
 
 def test_a_value_that_cannot_be_shown_as_stored_says_so():
@@ -354,6 +362,18 @@ def test_a_literal_is_closed_where_it_ends(text: str):
     inside = literal(text)[1:-1]
     assert inside.replace("''", "").count("'") == 0
     assert inside.replace("''", "'") == text
+
+
+def test_a_join_path_over_a_reserved_word_can_be_run_as_it_is_shown(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "shop.sqlite") as connection:
+        connection.execute('CREATE TABLE "Order" (id INTEGER PRIMARY KEY, "group" TEXT)')
+        connection.execute('CREATE TABLE item (id INTEGER PRIMARY KEY, order_id REFERENCES "Order" (id))')
+    connection.close()
+    with open_database(tmp_path / "shop.sqlite", cache_dir=tmp_path / "cache") as database:
+        text = render_paths([("item", '"Order"', join_paths(database.catalog, "item", "Order", limit=1))])
+        path = text.splitlines()[-1].removeprefix("1. ").removesuffix(" (foreign key)")
+        assert path == 'item JOIN "Order" ON item.order_id = "Order".id'
+        assert list(database.execute(f"SELECT {qualified('Order', 'group')} FROM {path}").rows) == []
 
 
 def test_names_are_quoted_only_when_needed():

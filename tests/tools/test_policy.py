@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 from sqlberg.tools.policy import AccessPolicy
+from sqlberg.tools.row_filters import are_of_the_moment, with_written_filters
 from sqlberg.tools.schema import Column, Table
 from sqlberg.tools.schema_reading import Schema
 from sqlberg.tools.view_rights import hidden_views
@@ -67,6 +68,24 @@ def test_equal_policies_have_equal_digests_and_others_differ() -> None:
     first = AccessPolicy(row_filters={"a": "x", "b": "y"})
     assert first.digest() == AccessPolicy(row_filters={"b": "y", "a": "x"}).digest()
     assert first.digest() != AccessPolicy().digest()
+
+
+@pytest.mark.parametrize(
+    ("condition", "passes"),
+    [
+        ("expires > now()", True),
+        ("expires > CURRENT_TIMESTAMP", True),
+        ("expires > current_date - 30", True),
+        ("expires > 'today'::DATE", True),
+        ("random() < 0.5", True),
+        ("age(expires) > INTERVAL 3 YEAR", True),
+        ("expires > DATE '2024-01-01' AND age(expires, born) > INTERVAL 3 YEAR", False),
+        ("day = 'Monday' AND year(born) < 2000", False),
+    ],
+)
+def test_a_row_filter_of_the_moment_is_told_from_one_that_lasts(condition: str, passes: bool) -> None:
+    policy = AccessPolicy(row_filters={"passes": condition})
+    assert are_of_the_moment(with_written_filters(policy, "duckdb"), "duckdb") is passes
 
 
 BASE = (table("customers", "id", "email"), table("orders", "id"), table("salaries", "amount"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlberg.tools import statistics, table_figures
-from sqlberg.tools.column_statistics import estimated_distinct, value_statistics
+from sqlberg.tools.column_statistics import estimated_distinct, number_of, value_statistics
 from sqlberg.tools.errors import LimitExceeded
 from sqlberg.tools.kinds import content_kind, declared_kind, plain_value
 from sqlberg.tools.limits import Result
@@ -121,6 +121,56 @@ def test_a_rarely_filled_column_of_a_big_table_keeps_its_values(monkeypatch: pyt
     read = sqlite_reader(f"CREATE TABLE t AS SELECT CASE WHEN n = 29999 THEN 'rare' END AS c FROM ({rows})")
     figures = measured(read, "sqlite")["c"].statistics
     assert (figures.distinct, figures.samples, figures.samples_complete) == (1, ("rare",), True)
+
+
+def test_a_column_of_a_big_table_is_unique_only_by_a_count(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "SMALL_CELLS", 0)
+    monkeypatch.setattr(table_figures, "SAMPLE_ROWS", 2_000)
+    read = reader(dialect, rows=20_000)
+    assert measured(read, dialect)["id"].statistics.distinct == 20_000
+
+    def hurried(sql: str) -> Result:
+        if "count(DISTINCT" in sql:
+            raise LimitExceeded("too slow", limit="seconds")
+        return read(sql)
+
+    for read_now, bound in ((hurried, 300_000_000), (read, 0)):
+        monkeypatch.setitem(table_figures.FULL_SCAN_CELLS, dialect, bound)
+        distinct = measured(read_now, dialect)["id"].statistics.distinct
+        assert distinct is not None
+        assert distinct < 20_000
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, -(2**53) - 1])
+def test_a_long_number_keeps_all_its_digits(
+    dialect: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(statistics, "SMALL_CELLS", 0)
+    create = f"CREATE TABLE t AS SELECT CAST({number} AS BIGINT) AS id, CAST({number} AS VARCHAR) AS written"
+    read = sqlite_reader(create) if dialect == "sqlite" else duckdb_reader(create)
+    figures = measured(read, dialect)["id"].statistics
+    assert [*figures.samples, figures.minimum, figures.maximum] == [number] * 3
+    assert measured(read, dialect)["written"].statistics.samples in ((number,), (str(number),))
+
+
+def test_not_a_number_is_one_value_however_often_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = duckdb_reader("CREATE TABLE t AS SELECT 'nan'::DOUBLE AS x FROM range(10) UNION ALL SELECT 1.5")
+    here = measured(read, "duckdb")["x"].statistics
+    monkeypatch.setattr(statistics, "SMALL_CELLS", 0)
+    there = measured(read, "duckdb")["x"].statistics
+    assert (here.distinct, here.minimum) == (there.distinct, there.minimum) == (2, 1.5)
+
+
+def test_numbers_written_out_are_whole_where_they_are_integers() -> None:
+    assert [number_of(text) for text in ("9007199254740993", "+7", "1e3", "2.5", "x")] == [
+        9007199254740993,
+        7,
+        1000,
+        2.5,
+        None,
+    ]
 
 
 def test_row_filters_hold_for_every_figure(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:

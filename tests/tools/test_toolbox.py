@@ -65,6 +65,14 @@ def test_a_value_is_found_by_its_spelling(shop: Database):
     assert text(shop, "search_value", values=["oslo"]) == "# \"oslo\"\naddresses.city = 'Oslo' -- exact"
 
 
+def test_an_index_that_is_not_whole_is_told(shop: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shop.values, "whole", False)
+    assert text(shop, "search_value", values=["xyzzy"]).endswith(
+        "no stored value resembles this\n"
+        "(not every stored value is searched: one that is not found here may still be there)"
+    )
+
+
 def test_paths_over_parallel_keys_are_told_apart(shop: Database):
     observation = text(shop, "find_shortest_path", start=["orders.total"], end=["addresses"])
     assert observation == (

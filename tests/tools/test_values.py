@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from sqlberg.tools.catalog import build_catalog
+from sqlberg.tools.errors import LimitExceeded
+from sqlberg.tools.limits import Result
 from sqlberg.tools.schema import Catalog
 from sqlberg.tools.value_reading import Bounds
 from sqlberg.tools.values import ValueHit, ValueIndex
@@ -149,9 +151,38 @@ def test_real_dates_and_decimals_of_duckdb_are_found() -> None:
     assert ("trip.day", "2015", "within") in found(index.search("2015"))
 
 
+def test_a_day_is_a_stored_moment_only_where_an_equal_sign_finds_all_of_it() -> None:
+    read = duckdb_reader(
+        "CREATE TABLE trip (early TIMESTAMP, late TIMESTAMP, mixed TIMESTAMP, written VARCHAR)",
+        "INSERT INTO trip VALUES ('2014-03-05', '2014-03-05 10:30:00', '2014-03-05', '2014-03-05 10:30:00'),"
+        " ('2016-01-01', '2016-01-01 10:30:00', '2014-03-05 10:30:00', '2016-01-01 10:30:00')",
+    )
+    hits = found(opened(read, "duckdb").search("2014-03-05", top_k=10))
+    told = [(column, match) for column, value, match in hits if value == "2014-03-05"]
+    assert sorted(told) == [
+        ("trip.early", "exact"),
+        ("trip.late", "within"),
+        ("trip.mixed", "within"),
+        ("trip.written", "within"),
+    ]
+    moments = found(opened(read, "duckdb").search("2014-03-05 10:30"))
+    assert ("trip.late", "2014-03-05 10:30:00", "exact") in moments
+
+
 def test_hashes_free_text_and_binary_are_not_indexed(index: ValueIndex) -> None:
     assert index.search("0123456789abcdef0123456789abcdef") == []
     assert index.search("long free text", tables=["log"]) == []
+
+
+def test_long_words_joined_by_dashes_are_found() -> None:
+    token = "kJ8_s7d6FgH2kLmN9pQrS4tUvW1xYz0-3bCdEfGh"
+    read = sqlite_reader(
+        "CREATE TABLE page (slug TEXT, token TEXT)",
+        f"INSERT INTO page VALUES ('how-to-grow-tomatoes-on-a-balcony-2024', '{token}')",
+    )
+    index = opened(read)
+    assert found(index.search("how to grow tomatoes"))[0][0] == "page.slug"
+    assert index.search(token) == []
 
 
 def test_other_scripts_are_searched_too() -> None:
@@ -209,6 +240,24 @@ def test_the_index_is_built_once_and_read_from_disk(tmp_path: Path) -> None:
     catalog = built(tmp_path)
     index = ValueIndex.open(catalog, never, cache_dir=tmp_path)  # pyright: ignore[reportArgumentType]
     assert found(index.search("joe sharp"))[0] == ("singer.name", "Joe Sharp", "exact")
+
+
+def test_an_index_that_ran_into_its_limits_says_so_and_is_soon_made_anew(tmp_path: Path) -> None:
+    read = sqlite_reader(
+        "CREATE TABLE t (name TEXT)", *(f"INSERT INTO t VALUES ('n {n}')" for n in range(99))
+    )
+    catalog = build_catalog(read, name="test", dialect="sqlite", fingerprint="one")
+
+    def hurried(sql: str) -> Result:
+        raise LimitExceeded("too slow", limit="seconds")
+
+    assert not ValueIndex.open(catalog, hurried, cache_dir=tmp_path).whole
+    assert not ValueIndex.open(catalog, read, cache_dir=tmp_path).whole
+    (file,) = tmp_path.iterdir()
+    os.utime(file, (0, 0))
+    assert ValueIndex.open(catalog, read, cache_dir=tmp_path).whole
+    os.utime(file, (0, 0))
+    assert ValueIndex.open(catalog, never, cache_dir=tmp_path).whole  # pyright: ignore[reportArgumentType]
 
 
 def test_only_its_owner_may_read_the_index(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ themselves are readable.
 The reading happens in a process of its own: `python -m sqlberg.tools.engines.files`, JSON on standard
 input. It is done again when a file's size or modification time changes.
 
-In a folder each file is a table, named by its stem; a sub-folder of files of one format (a partitioned
-data set) is one table. A CSV of which a few lines have too many or too few columns is refused with the line
-named: the engine would take all for one column of text, or skip the lines before. Not covered: folders of
-more than `_MOST_ENTRIES`; files that need options (odd delimiters are sniffed, nothing more); text that is
-not UTF-8, as its encoding can only be guessed and a wrong guess would go unnoticed.
+In a folder each file is a table, named by its stem (`sales.2023.csv` is `sales_2023`); a sub-folder of files
+of one format (a partitioned data set) is one table. A CSV of which a few lines have too many or too few
+columns is refused with the line named: the engine would take all for one column of text, or skip the lines
+before. Not covered: folders of more than `_MOST_ENTRIES`; files that need options (odd delimiters are
+sniffed, nothing more); text that is not UTF-8, as its encoding can only be guessed and a wrong guess would
+go unnoticed.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -52,8 +56,10 @@ _MOST_ENTRIES = 50_000  # of a folder and all below it: more is a disk, not a da
 _MOST_FILES = 10_000  # of data
 _BUILD_SECONDS = 1800
 _BUILD_MEMORY_MB = 2048
+_SLACK = 60  # seconds within which a reader that is told to end has ended
+_LOOK = 1.0  # seconds between two looks at whether the caller still lives
 _NOT_UTF8 = ("not utf-8 encoded", "invalid UTF-8 encoding", "UTF-16 encoding")  # as the engine says it
-_VERSION = "2"  # of the cached databases: raised when they come out different
+_VERSION = "3"  # of the cached databases: raised when they come out different
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
                 continue
             table = FileTable(path.name, str(formats.pop()), tuple(inside))
         elif format_of(path) and path.is_file():
-            table = FileTable(path.name.split(".")[0] or path.name, str(format_of(path)), (path,))
+            table = FileTable(_table_name(path), str(format_of(path)), (path,))
         else:
             continue
         name, number = table.name, 2
@@ -102,6 +108,12 @@ def find_tables(root: Path, files: Sequence[Path]) -> tuple[FileTable, ...]:
             name, number = f"{table.name}_{table.format if number == 2 else number}", number + 1
         tables[name.lower()] = FileTable(name, table.format, table.paths)
     return tuple(tables.values())
+
+
+def _table_name(path: Path) -> str:
+    """The file's name without the endings that tell its format; other dots would have to be quoted in SQL."""
+    stem = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return stem.rpartition(".")[0].replace(".", "_") or path.name
 
 
 def _refuse_too_large(root: Path, entries: int, files: int) -> None:
@@ -151,12 +163,19 @@ class DataFiles:
 
     def _build(self, target: Path) -> None:
         tables = [[t.name, t.format, [str(p) for p in t.paths]] for t in self._tables]
+        _remove_leftovers(self._folder)
         # In a folder of its own, which takes the engine's temporary files along when it goes.
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="reading-") as temporary:
             built = Path(temporary) / "files.duckdb"
             root = self.path if self.path.is_dir() else self.path.parent
             order = json.dumps(
-                {"target": str(built), "root": str(root), "tables": tables, "memory_mb": _BUILD_MEMORY_MB}
+                {
+                    "target": str(built),
+                    "root": str(root),
+                    "tables": tables,
+                    "memory_mb": _BUILD_MEMORY_MB,
+                    "parent": os.getpid(),
+                }
             )
             try:
                 done = subprocess.run(
@@ -175,10 +194,19 @@ class DataFiles:
             if done.returncode != 0:
                 reason = done.stdout.strip() or "the reader broke down; convert the files to Parquet"
                 raise DatabaseOpenError(f"cannot open {self.name}: {reason}")
+            built.chmod(0o600)  # the files may be their owner's alone
             os.replace(built, target)  # two processes that build the same both succeed
         for old in self._folder.glob("files-*.duckdb"):
             if old != target:
                 old.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what readers that were killed left behind: no living one takes that long."""
+    for leftover in folder.glob("reading-*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _BUILD_SECONDS + _SLACK:
+                shutil.rmtree(leftover)
 
 
 def main() -> None:
@@ -189,6 +217,7 @@ def main() -> None:
 
     order = json.load(sys.stdin)
     target = order["target"]
+    threading.Thread(target=_end_with, args=(order["parent"], os.path.dirname(target)), daemon=True).start()
     settings = {
         "memory_limit": f"{order['memory_mb']}MiB",
         "autoinstall_known_extensions": "false",
@@ -215,6 +244,14 @@ def main() -> None:
                 sys.exit(1)
 
 
+def _end_with(parent: int, folder: str) -> None:
+    """End this process and remove its folder when the one that waits for it is gone."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
 def _add_table(database: Any, name: str, kind: str, paths: list[str]) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
@@ -224,16 +261,29 @@ def _add_table(database: Any, name: str, kind: str, paths: list[str]) -> None:
         return
     if kind == "json":
         database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_json({files}{union}, sample_size=-1)")
+        _make_scalars_text(database, quoted)
         return
-    # A first look at part of the file guesses the types; when a later row disproves them, look at all of it.
+    # Types are made out from all rows: a type that only the first rows bear out changes later values, and
+    # silently (1.5 becomes a BIGINT 2, a moment becomes its day).
     import duckdb
 
+    create = f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size="
     try:
-        database.execute(
-            f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=200000)"
-        )
-    except duckdb.ConversionException:
-        database.execute(f"CREATE TABLE {quoted} AS SELECT * FROM read_csv({files}{union}, sample_size=-1)")
+        database.execute(f"{create}-1)")
+    except duckdb.InvalidInputException:
+        database.execute(f"{create}200000)")  # an odd line is named where it was not seen at first
+        raise
+
+
+def _make_scalars_text(database: Any, quoted: str) -> None:
+    """Fields that hold text and numbers come as JSON, where `= 'AB-1'` finds nothing: make them text, unless
+    some value is a list or an object.
+    """
+    for name, kind, *_ in database.execute(f"DESCRIBE {quoted}").fetchall():
+        column = '"' + name.replace('"', '""') + '"'
+        nested = f"SELECT 1 FROM {quoted} WHERE json_type({column}) IN ('ARRAY', 'OBJECT') LIMIT 1"
+        if kind == "JSON" and not database.execute(nested).fetchone():
+            database.execute(f"ALTER TABLE {quoted} ALTER {column} TYPE VARCHAR USING {column} ->> '$'")
 
 
 def _odd_line(database: Any, paths: list[str]) -> tuple[str, str] | None:
