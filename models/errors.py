@@ -11,11 +11,13 @@ import re
 
 from ..errors import SqlbergError
 
-_ADDRESS_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+_ADDRESS_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")  # a password may hold an @ itself
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|pk|hf|gsk|xai|AIza|Bearer)[-_ ][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}"
 )
 _LONGEST_MESSAGE = 300
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+"""What libraries raise over damaged files of models, safetensors' own error aside."""
 
 
 class ModelError(SqlbergError):

@@ -41,12 +41,19 @@ def put_to_use(folder: Path, adapter: Path | None) -> None:
 
 
 def roll_back(folder: Path) -> Path | None:
-    """Go back to what was in use before; returns that. Raises `ModelError` where there is nothing before."""
+    """Go back to what was in use before; returns that. Raises `ModelError` where there is nothing before, or
+    where it is gone.
+    """
     _, earlier = _read(folder)
     if not earlier:
         raise ModelError(f"nothing was in use in {folder} before what is in use now")
+    before = _placed(folder, earlier[-1])
+    if before and not before.is_dir():
+        raise ModelError(
+            f"what was in use before is gone: put {before} back, or take it out of {folder / CURRENT}"
+        )
     _write(folder, earlier[-1], earlier[:-1])
-    return _placed(folder, earlier[-1])
+    return before
 
 
 def resolved(adapter: Path) -> Path | None:
@@ -61,6 +68,8 @@ def _placed(folder: Path, adapter: str) -> Path | None:
 def _read(folder: Path) -> tuple[str, list[str]]:
     try:
         told = json.loads((folder / CURRENT).read_text(encoding="utf-8"))
+        if not isinstance(told["earlier"], list):
+            raise TypeError(told["earlier"])
         return str(told["adapter"]), [str(one) for one in told["earlier"]]
     except OSError as error:
         raise ModelError(f"{folder} is no run folder of `sqlberg improve`: it has no {CURRENT}") from error

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingExtra, UnknownModel, UnsupportedOption, one_line
+from .errors import DAMAGED, MissingExtra, UnknownModel, UnsupportedOption, one_line
 from .in_use import expanded
 
 if TYPE_CHECKING:
@@ -47,21 +47,25 @@ def load_network(
     if adapter is not None:
         _check_adapter(adapter)
 
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            network: Any = AutoModelForCausalLM.from_pretrained(source, dtype=kind, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            network: Any = AutoModelForCausalLM.from_pretrained(
+                source, dtype=kind, use_safetensors=True, trust_remote_code=False
+            )
+    except (*DAMAGED, SafetensorError) as error:
         raise UnknownModel(_why_not_loaded(name_or_path, error)) from error
+    network = network.to(place)  # before the adapter: masks are drawn where the weights are, and stay there
     if adapter is not None:
         network = _with_adapter(network, tokenizer, expanded(adapter), members)
     elif members:
         raise UnsupportedOption(
             f"{name_or_path} has no members without an adapter that was trained with a mask"
         )
-    return network.to(place).eval(), tokenizer
+    return network.eval(), tokenizer
 
 
 def _device(device: str) -> torch.device:
@@ -118,7 +122,7 @@ def _with_adapter(network: Any, tokenizer: Any, adapter: Path, members: int) -> 
 
 
 def _why_not_loaded(name: str, error: BaseException) -> str:
-    if _looks_like_path(name):
+    if _looks_like_path(name) or not isinstance(error, OSError):
         return f"the model in {name} cannot be loaded: {one_line(error)}"
     return (
         f"no model {name!r}: it is no folder here, not among the downloaded models, and could not be fetched;"

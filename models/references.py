@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from .served import (
     connect_vllm,
     missing_key,
     missing_package,
-    served_models,
+    served_by_vllm,
 )
 
 MOST_MEMBERS = 64
@@ -111,11 +113,12 @@ def load_chat_model(
             given["adapter"] = looks_like_one(Path(adapter))
         unknown = {option: value for option, value in given.items() if option not in known}
         _refuse(reference, "the embedded model does not have it", **unknown)
-        return EmbeddedChatModel(**given)
+        return _made(EmbeddedChatModel, given)
     if kind == "transformers":
         from .transformers_chat import TransformersChatModel
 
-        return TransformersChatModel.load(name, adapter=adapter, dtype=dtype, device=device, **given)
+        told = {"adapter": adapter, "dtype": dtype, "device": device}
+        return _made(partial(TransformersChatModel.load, name, **told), given)
     if kind == "vllm":
         told = {"base_url": base_url, "api_key": api_key, "seconds": connect_seconds, **given}
         names = [one.strip() for one in name.split(",")]
@@ -144,7 +147,9 @@ def in_process(reference: str) -> tuple[str, str, Path | None]:
     elif "+" in name and not expanded(name).is_dir():
         name, _, named = name.rpartition("+")
     else:
-        named = ""
+        return kind, name, None
+    if not named and reference.rstrip().endswith("+"):
+        raise UnknownModel(f"{reference!r} names no adapter behind its +: give one, or leave the + out")
     return kind, name, resolved(expanded(named)) if named else None
 
 
@@ -177,7 +182,7 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
             )
             listings.append(ModelListing(f"{provider}:NAME", runs, needs))
     if base_url is not None:
-        served = served_models(base_url, api_key=api_key)
+        served = served_by_vllm(base_url, api_key=api_key)
         listings += [ModelListing(f"vllm:{name}", "served at the given address", openai) for name in served]
     return listings
 
@@ -187,7 +192,7 @@ def members_of(reference: str) -> tuple[str, int]:
     found = re.fullmatch(r"(.+\+.+)\*(\d+)", reference.strip())
     if found is None:
         return reference, 0
-    if not 1 <= int(found[2]) <= MOST_MEMBERS:
+    if len(found[2]) > 9 or not 1 <= int(found[2]) <= MOST_MEMBERS:
         raise UnknownModel(f"{reference!r}: an ensemble has 1 to {MOST_MEMBERS} members")
     return found[1], int(found[2])
 
@@ -205,6 +210,18 @@ def _split(reference: str) -> tuple[str, str]:
     if kind == "embedded":
         raise UnknownModel(f"unknown model {reference!r}: the embedded model is called just embedded")
     return kind, name
+
+
+def _made(make: Callable[..., BaseChatModel], options: dict[str, Any]) -> BaseChatModel:
+    """Raises `UnsupportedOption` for what an option cannot be."""
+    from pydantic import ValidationError
+
+    try:
+        return make(**options)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        told = f"the option {first['loc'][0]} cannot be {first['input']!r}: {first['msg']}"
+        raise UnsupportedOption(told) from None
 
 
 def _refuse(reference: str, why: str, **options: Any) -> None:

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 
 from .errors import MissingExtra, ModelError, UnknownModel, UnsupportedOption, one_line, redact
 from .serving import in_service
-from .serving.client import Server
+from .serving.client import Served, Server
 from .serving.engine import rank_told
 from .serving.following import following
 
@@ -67,7 +67,7 @@ def connect_vllm(
     }
     if name not in served and name in in_service.named(models) and not missing_package("openai"):
         return following(server, name, **options)
-    _check_served(name, [*served, *in_service.named(models)], address)
+    _check_served(name, _askable(models), address)
     return connect_provider(f"openai:{name}", base_url=address, **options)
 
 
@@ -140,6 +140,16 @@ def served_models(base_url: str, *, api_key: str | None = None, seconds: float =
     """
     models = Server(base_url, api_key, seconds).models()
     return tuple(model.name for model in models if rank_told(model.name) is None)
+
+
+def served_by_vllm(base_url: str, *, api_key: str | None = None, seconds: float = 5.0) -> tuple[str, ...]:
+    """The same, and the names that have a version in service. Raises as above."""
+    return _askable(Server(base_url, api_key, seconds).models())
+
+
+def _askable(models: Sequence[Served]) -> tuple[str, ...]:
+    own = tuple(model.name for model in models if rank_told(model.name) is None)
+    return own + tuple(name for name in in_service.named(models) if name not in own)
 
 
 def _check_served(name: str, served: Sequence[str], address: str) -> None:

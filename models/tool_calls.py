@@ -102,6 +102,8 @@ def _read_call(body: str) -> tuple[str, dict[str, Any]] | str:
         call = json.loads(body)
     except json.JSONDecodeError as error:
         return f"the tool call is not valid JSON: {error.msg} at character {error.pos}"
+    except (ValueError, RecursionError):
+        return "the tool call cannot be read: it is nested too deeply, or a number in it is too long"
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
         return 'the tool call is no object with a "name"'
     arguments = call.get("arguments", call.get("parameters", {}))
@@ -109,7 +111,7 @@ def _read_call(body: str) -> tuple[str, dict[str, Any]] | str:
         # Some models quote the arguments once more, as OpenAI's wire format does.
         try:
             arguments = json.loads(arguments)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return 'the "arguments" of the tool call are not a JSON object'
     if not isinstance(arguments, dict):
         return 'the "arguments" of the tool call are not a JSON object'

@@ -127,6 +127,8 @@ def gather_evidence(
 def _literals(shape: QueryShape) -> Iterator[tuple[LiteralEvidence, str | None]]:
     """Each literal of this SELECT (not of its subqueries), with the statement that can look it up."""
     for literal in find_all_in_scope(shape.select, exp.Literal):
+        if isinstance(literal.parent, exp.Escape):
+            continue  # the sign that escapes, which says nothing of the data
         value = literal.parent if isinstance(literal.parent, exp.Neg) else literal
         text = neutralise(value.sql(shape.dialect))
         comparison, side = _comparison(value)
@@ -209,8 +211,12 @@ def _look_up(
         return None
     if shape.aliases_in(comparison) != aliases or comparison.find(exp.Query):
         return None
-    test = exp.EQ(this=other.copy(), expression=side.copy()) if operator in _EQUALITIES else comparison.copy()
-    test.set("negate", None)  # for NOT LIKE, too: does the pattern occur?
+    escape = comparison.parent if isinstance(comparison.parent, exp.Escape) else None
+    if operator in _EQUALITIES:
+        test = exp.EQ(this=other.copy(), expression=side.copy())
+    else:
+        test = (escape or comparison).copy()
+    (test.this if escape else test).set("negate", None)  # for NOT LIKE, too: does the pattern occur?
     source = shape.sql(shape.sources[alias].node)
     return f"{shape.with_clause}SELECT 1 FROM {source} WHERE {shape.sql(test)} LIMIT 1"
 

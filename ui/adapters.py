@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import data_table, out, plain_text, print_json
+from .console import data_table, err, out, plain_text, print_json
 from .options import BaseUrlOption, JsonOption
 
 if TYPE_CHECKING:
@@ -141,12 +141,9 @@ def merge(
 
       sqlberg adapters merge Qwen/Qwen3-4B runs/train/pairs/train/adapter models/merged
     """
-    from ..errors import SqlbergError
     from ..models.serving.merged import merge as write
 
-    if output.is_file() or (output.exists() and any(output.iterdir())):
-        raise SqlbergError(f"{output} is not empty: name a new folder")
-    _tell("written", str(write(model, _folder(adapter), output)), as_json)
+    _tell("written", str(write(model, _folder(adapter), _new(output))), as_json)
 
 
 @adapters.command()
@@ -155,20 +152,51 @@ def export(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the members, each in its own.")],
     draws: Annotated[int, typer.Option("--draws", "-n", min=1, max=64, help="Members.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(help="What it was trained on, so that each member can be checked when served."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the members of a LoRA Dropout ensemble as plain adapters, to be served side by side.
 
     Examples:
 
-      sqlberg adapters export runs/train/pairs/train/adapter runs/members --draws 4
+      sqlberg adapters export runs/train/pairs/train/adapter runs/members --draws 4 --model Qwen/Qwen3-4B
     """
+    from ..errors import SqlbergError
     from ..models.adapters.folders import read_adapter, write_adapter
     from ..models.adapters.masks import members
 
-    for number, member in enumerate(members(read_adapter(_folder(adapter)), draws, seed)):
-        write_adapter(output / f"member-{number}", member)
+    output, stored = _new(output), read_adapter(_folder(adapter))
+    drawn = members(stored, draws, seed)
+    if model is not None:
+        from ..models.adapters.causal import probed, restore
+        from ..models.loading import load_network
+
+        network, tokenizer = load_network(model)
+        network = restore(network, tokenizer, _folder(adapter)).unload()  # says so where it is another's
+        drawn = [probed(network, tokenizer, member) for member in drawn]
+    try:
+        for number, member in enumerate(drawn):
+            write_adapter(output / f"member-{number}", member)
+    except OSError as error:
+        raise SqlbergError(f"cannot write to {output}: {error.strerror}; name another folder") from None
+    if stored.adapter.axes:
+        told = f"members of {stored.adapter.kind} are whole weights: no server has them side by side"
+        err().print(plain_text(f"{told}; ask them here, with --model transformers:MODEL+ADAPTER*N"))
     _tell("written", str(output), as_json)
+
+
+def _new(output: Path) -> Path:
+    """A folder that is written to. Raises `SqlbergError` where other things are in it."""
+    from ..errors import SqlbergError
+    from ..models.in_use import expanded
+
+    place = expanded(output).resolve()
+    if place == Path.cwd() or place.is_file() or (place.is_dir() and any(place.iterdir())):
+        raise SqlbergError(f"{output} is not new or empty: name a new folder")
+    return place
 
 
 def _tell(done: str, what: str, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from .console import data_table, out, print_json
 from .options import BaseUrlOption, JsonOption
@@ -19,7 +20,7 @@ def models(base_url: BaseUrlOption = None, as_json: JsonOption = False) -> None:
     """
     from ..models.references import list_models
 
-    listings = list_models(base_url=base_url)
+    listings = list_models(base_url=base_url, api_key=os.environ.get("VLLM_API_KEY"))
     if as_json:
         print_json([dataclasses.asdict(listing) for listing in listings])
         return

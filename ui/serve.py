@@ -48,7 +48,9 @@ def serve(
         str | None,
         typer.Option(envvar="SQLBERG_VLLM_PYTHON", help="The Python that has vLLM (default: this one)."),
     ] = None,
-    log: Annotated[Path, typer.Option(help="What the server writes.")] = Path("runs/serve/server.log"),
+    log: Annotated[
+        Path | None, typer.Option(help="What the server writes (default: runs/serve/PORT/server.log).")
+    ] = None,
     extra: Annotated[
         list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="Further options of vLLM's, after --.")
     ] = None,
@@ -86,17 +88,17 @@ def serve(
         console.print(plain_text(line))
 
     adapters = dict(_named(one) for one in adapter or ())
-    weights = served_weights(model, adapters, log.parent / "merged", tell)
+    place = log.parent if log else Path("runs/serve")
+    log = log or place / str(port) / "server.log"  # two servers would else take each other's adapters
+    weights = served_weights(model, adapters, place / "merged", tell)
     engine = Engine(
         weights.model,
-        name or weights.name or Path(model).name,
+        name or weights.name or Path(os.path.abspath(model)).name,
         host=host, port=port, dtype=dtype, context=context, seats=seats, memory=memory, rank=rank,
         at_once=at_once, parser=tool_parser, tensor=tensor, pipeline=pipeline, data=data, ray=ray,
         cpu=not torch.cuda.is_available(), extra=tuple(extra or ()),
     )  # fmt: skip
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stopped()
     tell(f"starting {engine.name}; what the server writes goes to {log}")
     with Supervisor(
         engine,
@@ -108,12 +110,21 @@ def serve(
         stop=stop,
     ) as supervisor:
         if not stop.is_set():
-            weights.check(supervisor.server, engine.name)
+            weights.check(supervisor.server, engine.name, tell)
         tell(f"ask it with: --model vllm:{engine.name} --base-url {engine.base_url}")
         if as_json:
             print_json({"ready": engine.base_url, "models": [engine.name, *supervisor.adapters]})
         supervisor.watch()
     tell("stopped")
+
+
+def _stopped() -> threading.Event:
+    """Set by Ctrl-C, by whoever ends this process, and where its terminal is closed (unless by nohup)."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _named(told: str) -> tuple[str, Path]:

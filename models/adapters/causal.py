@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, one_line
+from ..errors import DAMAGED, ModelError, one_line
 from .allocation import folded
 from .folders import (
     PREFIX,
@@ -58,7 +59,7 @@ def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = Fal
         raise ModelError(f"the adapter {folder} was trained on another model than this")
     try:
         network = attach(network, stored.adapter, stored.targets)
-    except (ValueError, RuntimeError) as error:
+    except DAMAGED as error:
         raise ModelError(f"the adapter {folder} does not fit this model: {one_line(error)}") from error
     put_tensors(network, stored.tensors)
     if not trainable:
@@ -68,12 +69,23 @@ def restore(network: Any, tokenizer: Any, folder: Path, *, trainable: bool = Fal
     return network
 
 
+def probed(network: Any, tokenizer: Any, stored: Stored) -> Stored:
+    """The adapter with what it says of the probes. network: plain, and plain again afterwards."""
+    network = attach(network, stored.adapter, stored.targets)
+    try:
+        put_tensors(network, stored.tensors)
+        return replace(stored, probes=probe(network, tokenizer))
+    finally:
+        network.unload()
+
+
 def _by_peft(network: Any, folder: Path, trainable: bool) -> Any:
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         return PeftModel.from_pretrained(network, str(folder), is_trainable=trainable)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (*DAMAGED, SafetensorError) as error:
         raise ModelError(f"the adapter {folder} does not fit this model: {one_line(error)}") from error
 
 

@@ -62,7 +62,7 @@ class Stored:
     probes: Any = None
 
     def layers(self) -> Iterator[Layer]:
-        """Raises `ModelError` where a tensor is missing."""
+        """Raises `ModelError` where a tensor is missing, or A and B are no matrices of one rank."""
         names = MAGNITUDES.get(self.adapter.kind, {})
         for name, down in self.tensors.items():
             if name.endswith(".lora_A.weight"):
@@ -74,6 +74,10 @@ class Stored:
                     }
                 except KeyError as error:
                     raise ModelError(f"an adapter lacks {error.args[0]}: train it again") from None
+                if down.dim() != 2 or up.dim() != 2 or up.shape[1] != down.shape[0]:
+                    raise ModelError(
+                        f"an adapter's A and B do not fit each other in {module}: train it again"
+                    )
                 yield Layer(module, down, up, sizes)
 
 
@@ -128,8 +132,10 @@ def read_adapter(folder: Path) -> Stored:
         targets = config.get("target_modules") or ()
         named = {_inside(name.removeprefix(PREFIX), adapter): one for name, one in tensors.items()}
         targets = targets if isinstance(targets, str) else tuple(targets)
-        return Stored(adapter, targets, named, told["base"], told.get("probes"))
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, SafetensorError) as error:
+        stored = Stored(adapter, targets, named, told["base"], told.get("probes"))
+        list(stored.layers())  # whether they are whole
+        return stored
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, SafetensorError, ModelError) as error:
         raise ModelError(
             f"the adapter in {folder} is damaged or of a kind that is not known here: train it again"
         ) from error

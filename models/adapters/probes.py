@@ -68,9 +68,21 @@ def differences(told: Probed, seen: Sequence[dict[str, float]]) -> list[float]:
     ]
 
 
-def check_probes(told: Probed, seen: Sequence[dict[str, float]], folder: Path) -> None:
+def compared(told: Any, seen: Sequence[dict[str, float]], folder: Path) -> list[float]:
+    """The differences from what an adapter's folder tells, which may be anything. Raises `ModelError` where
+    it is nothing to compare with.
+    """
+    try:
+        if found := differences(told, seen):
+            return found
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise ModelError(f"what the adapter {folder} tells to check it by is damaged: train it again")
+
+
+def check_probes(told: Any, seen: Sequence[dict[str, float]], folder: Path) -> None:
     """Raises `ModelError` where a model with the adapter in a folder does not say what that tells."""
-    apart = fmean(differences(told, seen))
+    apart = fmean(compared(told, seen, folder))
     if not apart <= TOLERANCE:
         raise ModelError(
             f"with the adapter {folder} this model does not say what it said after training (a token's "

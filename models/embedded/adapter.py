@@ -45,5 +45,8 @@ def merged(state: dict[str, Tensor], adapter: Path, base: Path) -> dict[str, Ten
         if target not in state or state[target].shape != (layer.up.shape[0], layer.down.shape[1]):
             raise ModelError(f"{adapter} does not fit these weights: train it again")
         scale = stored.adapter.scale
-        changed[target], _ = composed(state[target], layer.down, layer.up, scale, layer.magnitudes)
+        try:
+            changed[target], _ = composed(state[target], layer.down, layer.up, scale, layer.magnitudes)
+        except RuntimeError as error:  # magnitudes of another size
+            raise ModelError(f"{adapter} does not fit these weights: train it again") from error
     return changed

@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from . import turns
 from .computing import compute
@@ -65,8 +65,8 @@ class EmbeddedChatModel(BaseChatModel):
     adapter: Path | None = None
     members: int = 0
     beams: int = 4
-    temperature: float = 0.0
-    seed: int | None = None
+    temperature: float = Field(default=0.0, ge=0)
+    seed: int | None = Field(default=None, ge=0)
     calibrated: bool = True
     _sketched: Once[tuple[Sketch, ...]] = PrivateAttr(default_factory=Once)
 

@@ -226,9 +226,8 @@ class SqlWriter:
             value = right[0]
             text = str(value.value) if isinstance(value, Item) else str(value)
             negated = operator.startswith("not_")
-            pattern = {"has": f"%{text}%", "starts": f"{text}%", "ends": f"%{text}", "is": text}
             word = "NOT LIKE" if negated else "LIKE"
-            return f"{left} {word} {_string(pattern[operator.rsplit('_', 1)[1]])}"
+            return f"{left} {word} {_pattern(operator.rsplit('_', 1)[1], text)}"
         values = ", ".join(self._right(r, column, qualify) for r in right)
         if operator in ("in", "not_in"):
             inside = values if isinstance(right[0], Query) else f"({values})"
@@ -327,6 +326,16 @@ def _is_text(declared: str) -> bool:
 
 def _is_number(declared: str) -> bool:
     return bool(re.search(r"int|real|floa|doub|dec|num", declared, re.IGNORECASE))
+
+
+def _pattern(place: str, text: str) -> str:
+    """What LIKE compares with: a text that stands at a place, or is a pattern itself ("is")."""
+    if place == "is":
+        return _string(text)
+    # A backslash would be taken for more than an escape by some engines.
+    escaped = re.sub(r"[%_!]", r"!\g<0>", text) if re.search("[%_]", text) else text
+    around = {"has": f"%{escaped}%", "starts": f"{escaped}%", "ends": f"%{escaped}"}
+    return _string(around[place]) + (" ESCAPE '!'" if escaped != text else "")
 
 
 def _string(text: str) -> str:

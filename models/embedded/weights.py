@@ -51,7 +51,7 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
             f"the embedded model's weights cannot be loaded ({type(error).__name__}): install sqlberg again"
         ) from error
     network = network.eval().requires_grad_(False)
-    if adapter and (told := stored_for(folder, adapter).probes):
+    if adapter and (told := stored_for(folder, adapter).probes) is not None:
         check_probes(told, probe(network, writer, ASKED), adapter)
     return network, writer
 
@@ -59,15 +59,18 @@ def load_weights(folder: Path = SHIPPED, adapter: Path | None = None) -> tuple[S
 @lru_cache(maxsize=2)
 def load_members(folder: Path, adapter: Path | None, draws: int) -> tuple[SketchNetwork, PromptWriter]:
     """The network as so many members of a masked adapter's ensemble, each of which reads and writes rows of
-    its own (`adapters/masks.py`). Raises `ModelError` for an adapter without a mask.
+    its own (`adapters/masks.py`). Raises `ModelError` for an adapter without a mask, or of other weights.
     """
     from ..adapters.folders import put_tensors
     from ..adapters.kinds import config_of
     from ..adapters.masks import check_masked, draw
+    from ..adapters.probes import ASKED, check_probes
+    from .probes import probe
 
     stored = stored_for(folder, adapter) if adapter else None
     check_masked(stored.adapter.mask if stored else 0.0)
     assert stored is not None
+    assert adapter is not None
     config = config_of(stored.adapter, stored.targets)  # says so where peft is not installed
     from peft import inject_adapter_in_model
 
@@ -75,8 +78,11 @@ def load_members(folder: Path, adapter: Path | None, draws: int) -> tuple[Sketch
     network = copy.deepcopy(network)
     inject_adapter_in_model(config, network)
     put_tensors(network, stored.tensors)
+    network.eval().requires_grad_(False)
+    if stored.probes is not None:  # told of the mean over all members
+        check_probes(stored.probes, probe(network, writer, ASKED), adapter)
     draw(network, draws, seed=0)
-    return network.eval().requires_grad_(False), writer
+    return network, writer
 
 
 def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:

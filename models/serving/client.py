@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ModelError, ServerUnreachable, one_line, redact
+from .engine import LOOPBACK
 
 _LONGEST = 16_000_000  # bytes of an answer
 
@@ -95,7 +96,7 @@ class Server:
         """Whether it can answer at all."""
         address = self.base_url.rstrip("/").removesuffix("/v1")
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=self.seconds):
+            with self._opened(urllib.request.Request(f"{address}/health"), self.seconds):
                 return True
         except (OSError, http.client.HTTPException):
             return False
@@ -121,21 +122,37 @@ class Server:
         if self.api_key:
             request.add_header("Authorization", f"Bearer {self.api_key}")
         try:
-            with urllib.request.urlopen(request, timeout=seconds or self.seconds) as response:
+            with self._opened(request, seconds or self.seconds) as response:
                 told = response.read(_LONGEST)
             return json.loads(told) if path in ("/models", "/completions") else told
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
                 raise ModelError(f"the server at {self.shown} refused the API key") from None
-            raise _Refused(error.code, _reason(error)) from None
+            raise _Refused(error.code, _reason(error, self.api_key)) from None
         except (OSError, http.client.HTTPException) as error:
-            reason = one_line(getattr(error, "reason", error), self.api_key)
+            reason = one_line(getattr(error, "reason", error), self.api_key, urlsplit(self.base_url).password)
             raise ServerUnreachable(
                 f"no model server answers at {self.shown} ({reason}): start it or give its address with "
                 "--base-url"
             ) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ServerUnreachable(self._other) from None
+
+    def _opened(self, request: urllib.request.Request, seconds: float) -> Any:
+        """The answer, of this server alone: a redirect would take the key elsewhere, and so would a proxy on
+        the way to this machine itself.
+        """
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+        if urlsplit(self.base_url).hostname in LOOPBACK:
+            handlers.append(urllib.request.ProxyHandler({}))
+        return urllib.request.build_opener(*handlers).open(request, timeout=seconds)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
 
 
 class _Refused(Exception):
@@ -153,10 +170,10 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
-    """The server's own words, in one line."""
+def _reason(error: urllib.error.HTTPError, key: str | None) -> str:
+    """The server's own words, in one line without the key."""
     try:
         told = json.loads(error.read(_LONGEST))
-        return one_line(told.get("error", told).get("message", told))
-    except (OSError, ValueError, AttributeError):
+        return one_line(told.get("error", told).get("message", told), key)
+    except (OSError, http.client.HTTPException, ValueError, AttributeError, RecursionError):
         return f"HTTP {error.code}"

@@ -74,12 +74,13 @@ class Engine:
     @property
     def base_url(self) -> str:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/v1"
 
 
 def command(engine: Engine, python: str, adapters: Mapping[str, Path]) -> list[str]:
     """The arguments of the server's process. adapters: LoRA folders by name. Raises `ModelError`."""
-    room = _room(engine.rank)
+    room = room_for(engine.rank)
     told = [python, "-m", ENTRY, "--model", engine.model]
     told += ["--served-model-name", engine.name, f"{engine.name}{ROOM}{room}"]
     told += ["--host", engine.host, "--port", str(engine.port), "--dtype", engine.dtype]
@@ -131,6 +132,14 @@ def rank_told(name: str) -> int | None:
     return int(rank) if found and rank.isdigit() else None
 
 
+def room_for(rank: int) -> int:
+    """The rank that vLLM sets room aside for. Raises `UnsupportedOption`."""
+    for room in RANKS:
+        if rank <= room:
+            return room
+    raise UnsupportedOption(f"vLLM serves adapters of rank {RANKS[-1]} at most, not {rank}")
+
+
 def check_open(host: str, api_key: str | None) -> None:
     """Raises `UnsupportedOption` where others could load adapters of theirs."""
     if host not in LOOPBACK and not api_key:
@@ -138,13 +147,6 @@ def check_open(host: str, api_key: str | None) -> None:
             f"whoever reaches {host} could change what is served: set a key in VLLM_API_KEY, or stay on "
             "127.0.0.1"
         )
-
-
-def _room(rank: int) -> int:
-    for room in RANKS:
-        if rank <= room:
-            return room
-    raise UnsupportedOption(f"vLLM serves adapters of rank {RANKS[-1]} at most, not {rank}")
 
 
 def _parser_of(model: str) -> str:
@@ -172,6 +174,6 @@ def _config(model: str) -> Mapping[str, Any]:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(model).to_dict()
+        return AutoConfig.from_pretrained(model, trust_remote_code=False).to_dict()
     except (OSError, ValueError):
         raise UnknownModel(f"no model {model!r}: it is no folder here, and could not be fetched") from None

@@ -23,9 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
-from ..adapters.folders import CONFIG, checked, is_ours, read_adapter
-from ..adapters.probes import ASKED, PROBES, TOLERANCE, differences
-from ..errors import ModelError, UnsupportedOption
+from ..adapters.folders import CONFIG, WEIGHTS, checked, is_ours, read_adapter
+from ..adapters.probes import ASKED, PROBES, TOLERANCE, compared
+from ..errors import DAMAGED, ModelError, UnsupportedOption
 from .client import Served, Server
 from .engine import ROOM, rank_told
 
@@ -51,11 +51,12 @@ class Parity:
 
 def checked_name(name: str) -> str:
     """The name, if an adapter may be called so. Raises `UnsupportedOption` for one that would be taken for
-    another's version, for one on trial or for a told rank.
+    another's version, for one on trial, for a told rank or for several names.
     """
-    if not name.strip() or any(mark in name for mark in (_SINCE, TRIAL, ROOM)):
+    if not name.strip() or any(mark in name for mark in (_SINCE, TRIAL, ROOM, ",")):
         raise UnsupportedOption(
-            f"an adapter cannot be called {name!r}: choose a name without {_SINCE}, {TRIAL} and {ROOM} in it"
+            f"an adapter cannot be called {name!r}: choose a name without {_SINCE}, {TRIAL}, {ROOM} and a "
+            "comma in it"
         )
     return name
 
@@ -87,8 +88,9 @@ def current(models: Sequence[Served], name: str) -> str | None:
 
 def check_fit(folder: Path, models: Sequence[Served], *, unchecked: bool = False) -> None:
     """Raises `ModelError` for an adapter that the server of these models cannot have."""
+    room = max((rank for one in models if (rank := rank_told(one.name))), default=UNTOLD)
     if not is_ours(folder):
-        _check_plain(folder)
+        check_room(folder, rank_of(folder), room)
         if not unchecked:
             raise ModelError(
                 f"{folder} tells nothing to check it by, it was not trained here (--unchecked: anyway)"
@@ -100,12 +102,7 @@ def check_fit(folder: Path, models: Sequence[Served], *, unchecked: bool = False
             f"{folder} is {stored.adapter.kind}, which is no LoRA and is served as whole weights: start "
             "`sqlberg serve` with it"
         )
-    room = max((rank for one in models if (rank := rank_told(one.name))), default=UNTOLD)
-    if stored.adapter.rank > room:
-        raise UnsupportedOption(
-            f"{folder} is of rank {stored.adapter.rank}, and the server has room for {room}: start it with "
-            f"--rank {stored.adapter.rank}"
-        )
+    check_room(folder, stored.adapter.rank, room)
     base = next((one.path for one in models if not one.base), "")
     shapes = _shapes(base)
     for layer in stored.layers() if shapes else ():
@@ -115,15 +112,34 @@ def check_fit(folder: Path, models: Sequence[Served], *, unchecked: bool = False
             )
 
 
-def _check_plain(folder: Path) -> None:
-    """Whether an adapter of PEFT's is plain LoRA."""
+def rank_of(folder: Path) -> int:
+    """Of an adapter. Raises `ModelError` for one that cannot be read."""
+    return read_adapter(folder).adapter.rank if is_ours(folder) else _plain_rank(folder)
+
+
+def check_room(folder: Path, rank: int, room: int) -> None:
+    """Raises `UnsupportedOption` for an adapter of a larger rank than a server has room for."""
+    if rank > room:
+        raise UnsupportedOption(
+            f"{folder} is of rank {rank}, and the server has room for {room}: start it with --rank {rank}"
+        )
+
+
+def _plain_rank(folder: Path) -> int:
+    """Of an adapter of PEFT's, which must be plain LoRA; the largest of its layers."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         config = json.loads((checked(folder) / CONFIG).read_text(encoding="utf-8"))
         plain = config["peft_type"] == "LORA" and not config.get("use_dora") and config.get("bias") == "none"
-    except (OSError, ValueError, KeyError, AttributeError):
-        plain = False
-    if not plain:
+        with safe_open(folder / WEIGHTS, "pt") as file:
+            downs = [file.get_slice(name).get_shape() for name in file.keys() if ".lora_A." in name]  # noqa: SIM118
+        ranks = [config["r"], *(config.get("rank_pattern") or {}).values(), *(shape[0] for shape in downs)]
+    except (*DAMAGED, IndexError, SafetensorError):
+        plain, ranks = False, []
+    if not plain or not all(isinstance(rank, int) for rank in ranks):
         raise UnsupportedOption(f"{folder} holds no plain LoRA, and a server takes no other")
+    return max(ranks)
 
 
 @cache
@@ -133,10 +149,10 @@ def _shapes(model: str) -> dict[str, tuple[int, ...]]:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(model, local_files_only=True)
+        config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
-            network = AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError, KeyError):
+            network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except DAMAGED:
         return {}
     modules = network.named_modules()
     return {name: tuple(one.weight.shape) for name, one in modules if isinstance(one, torch.nn.Linear)}
@@ -148,8 +164,8 @@ def parity(server: Server, name: str, folder: Path, tolerance: float = TOLERANCE
     """
     probes = read_adapter(folder).probes
     if probes is None:
-        raise ModelError(f"{folder} tells nothing to check it by: train it again")
-    apart = differences(probes, server.next_tokens(name, PROBES, ASKED))
+        raise ModelError(f"{folder} tells nothing to check it by: train it again (--unchecked: anyway)")
+    apart = compared(probes, server.next_tokens(name, PROBES, ASKED), folder)
     found = Parity(fmean(apart), max(apart))
     if not found.mean <= tolerance:
         raise ModelError(

@@ -23,11 +23,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from ..adapters.folders import is_ours, read_adapter
 from ..errors import ModelError, one_line
 from .client import Server
-from .engine import Engine, check_open, command, environment
-from .in_service import TRIAL
+from .engine import Engine, check_open, command, environment, room_for
+from .in_service import TRIAL, check_room, rank_of
 
 READY_WITHIN = 1800.0
 """Seconds for large weights from a slow disk."""
@@ -64,6 +63,8 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         check_open(self.engine.host, self.api_key)
+        for path in self.adapters.values():
+            check_room(path, rank_of(path), room_for(self.engine.rank))
         self.adapters = self._known() | self.adapters
         if self.server.healthy():
             raise ModelError(f"a server answers at {self.server.shown} already: choose another --port")
@@ -172,10 +173,7 @@ class Supervisor:
     def _readable(self, name: str, path: Path) -> bool:
         """Whether an adapter can still be loaded; one that cannot would keep the server from starting."""
         try:
-            if is_ours(path):
-                read_adapter(path)
-            elif not (path / "adapter_model.safetensors").is_file():
-                raise ModelError("there is no adapter in its folder any more")
+            check_room(path, rank_of(path), room_for(self.engine.rank))
         except ModelError as error:
             self.tell(f"{name} is left out: {error}")
             return False

@@ -41,9 +41,8 @@ class Answering(BaseHTTPRequestHandler):
         elif given == f"Bearer {KEY}x":
             self._send(401, "{}")
         else:
-            self._send(
-                200, json.dumps({"data": [{"id": "base"}, {"id": "status-500"}, {"id": "status-401"}]})
-            )
+            names = ("base", "status-500", "status-401", "sales@1790000000")
+            self._send(200, json.dumps({"data": [{"id": name} for name in names]}))
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -218,7 +217,7 @@ def test_redaction_knows_keys_by_their_shape() -> None:
 
 def test_the_list_of_models_says_what_each_still_needs(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = {one.reference: one for one in list_models(base_url=f"{address}/v1")}
-    assert {"embedded", "vllm:base", "openai:NAME"} <= set(listed)
+    assert {"embedded", "vllm:base", "vllm:sales", "openai:NAME"} <= set(listed)
     assert listed["embedded"].needs == ""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert {one.reference: one.needs for one in list_models()}[

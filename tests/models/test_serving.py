@@ -10,13 +10,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from sqlberg.models.adapters.folders import CONFIG, WEIGHTS
 from sqlberg.models.errors import ModelError, UnknownModel, UnsupportedOption
 from sqlberg.models.served import served_models
 from sqlberg.models.serving.client import Served, Server
 from sqlberg.models.serving.engine import Engine, check_open, command, environment, rank_told
-from sqlberg.models.serving.in_service import activate, checked_name, current, named, versions
+from sqlberg.models.serving.in_service import activate, check_fit, checked_name, current, named, versions
 from sqlberg.models.serving.merged import served_weights
 from sqlberg.models.serving.supervisor import Supervisor
 
@@ -102,7 +105,7 @@ def test_a_name_with_a_version_of_its_own_is_no_version_of_another() -> None:
     assert (current(models, "sales"), current(models, "sales@eu")) == ("sales@50", "sales@eu@100")
 
 
-@pytest.mark.parametrize("name", ["sales@eu", "sales~1", "sales:lora-rank-8", " ", ""])
+@pytest.mark.parametrize("name", ["sales@eu", "sales~1", "sales:lora-rank-8", "a,b", " ", ""])
 def test_a_name_that_would_be_taken_for_something_else_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedOption, match="cannot be called"):
         activate(Server("http://127.0.0.1:9/v1"), name, tmp_path)
@@ -111,6 +114,51 @@ def test_a_name_that_would_be_taken_for_something_else_is_refused(name: str, tmp
 @pytest.mark.parametrize("name", ["sales", "sales-eu.2", "Verkäufe", "org/sales"])
 def test_other_names_are_let_through(name: str) -> None:
     assert checked_name(name) == name
+
+
+def theirs(place: Path, rank: object = 8, **config: object) -> Path:
+    """An adapter as PEFT saves it, of one layer of rank 8."""
+    from safetensors.torch import save_file
+
+    place.mkdir()
+    told = {"peft_type": "LORA", "r": rank, "bias": "none"} | config
+    (place / CONFIG).write_text(json.dumps(told))
+    save_file({"base_model.model.layer.lora_A.weight": torch.zeros(8, 4)}, place / WEIGHTS)
+    return place
+
+
+SERVED = [Served("base"), Served("base:lora-rank-8")]
+
+
+def test_a_plain_adapter_of_others_that_there_is_room_for_is_sent(tmp_path: Path) -> None:
+    check_fit(theirs(tmp_path / "adapter"), SERVED, unchecked=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"rank": 256}, "is of rank 256, and the server has room for 8: start it with --rank 256"),
+        ({"rank_pattern": {"layer": 16}}, "is of rank 16"),
+        ({"rank": "x"}, "no plain LoRA"),
+        ({"use_dora": True}, "no plain LoRA"),
+    ],
+)
+def test_an_adapter_of_others_is_measured_before_it_is_sent(
+    tmp_path: Path, config: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UnsupportedOption, match=reason):
+        check_fit(theirs(tmp_path / "adapter", **config), SERVED, unchecked=True)
+
+
+def test_a_pickle_by_the_name_of_tensors_is_not_sent(tmp_path: Path) -> None:
+    adapter = theirs(tmp_path / "adapter")
+    (adapter / WEIGHTS).write_bytes(b"\x80\x04pickle")
+    with pytest.raises(UnsupportedOption, match="no plain LoRA"):
+        check_fit(adapter, SERVED, unchecked=True)
+
+
+def test_an_address_of_the_sixth_version_is_written_in_brackets(model: str) -> None:
+    assert Engine(model, "shop", host="::1").base_url == "http://[::1]:8000/v1"
 
 
 def script(place: Path, text: str) -> str:
@@ -171,6 +219,21 @@ def test_a_start_that_fails_after_a_death_is_tried_again(model: str, tmp_path: P
         watching.join()
         assert supervisor.pid not in (None, first)
     assert [line for line in told if "memory is held" in line and "stopped while starting" in line]
+
+
+def test_remembered_adapters_that_there_is_no_room_for_are_left_out(model: str, tmp_path: Path) -> None:
+    port, told = free_port(), []
+    adapters = {"small": theirs(tmp_path / "small"), "large": theirs(tmp_path / "large", 32)}
+    engine = Engine(model, "shop", port=port, cpu=True, rank=16)
+    python, log = failing(tmp_path, port, "never"), tmp_path / "server.log"
+    kept = {"model": model, "adapters": {name: str(path) for name, path in adapters.items()}}
+    log.with_suffix(".adapters.json").write_text(json.dumps(kept))
+    with Supervisor(engine, python, log, tell=told.append):
+        assert "large is left out" in told[0]
+        assert "rank 32, and the server has room for 16" in told[0]
+        assert "small" not in told[0]
+    with pytest.raises(UnsupportedOption, match="room for 16"):
+        Supervisor(engine, python, log, adapters={"asked for": adapters["large"]}).__enter__()
 
 
 def test_a_server_that_does_not_start_again_is_given_up(model: str, tmp_path: Path) -> None:

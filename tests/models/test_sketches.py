@@ -113,6 +113,21 @@ def test_patterns_are_written_around_the_value():
     assert written("*", "from", SINGER, "where", name, "not_like_starts", part).endswith("NOT LIKE 'Jo%'")
 
 
+@pytest.mark.parametrize(
+    ("operator", "text", "pattern"),
+    [
+        ("like_has", "50%", "LIKE '%50!%%' ESCAPE '!'"),
+        ("like_starts", "a_b!", "LIKE 'a!_b!!%' ESCAPE '!'"),
+        ("not_like_ends", "it's 5%", "NOT LIKE '%it''s 5!%' ESCAPE '!'"),
+        ("like_has", "Hey!", "LIKE '%Hey!%'"),
+        ("like_is", "J_", "LIKE 'J_'"),
+    ],
+)
+def test_a_value_in_a_pattern_stands_for_itself(operator: str, text: str, pattern: str):
+    name, part = column("singer", "name"), Item("value", text=text, value=text)
+    assert written("*", "from", SINGER, "where", name, operator, part).endswith(pattern)
+
+
 def test_tables_that_nothing_joins_are_told_apart():
     with pytest.raises(UnconnectedTables, match="from singer to film"):
         connect(["singer", "film"], JOINS)

@@ -23,6 +23,14 @@ def test_a_tagged_call_after_words_is_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("written", ["[" * 5000, "[" * 950, "9" * 5000 + "}}", '"' + "[" * 5000])
+@pytest.mark.parametrize("opening", ["", '"'])
+def test_what_no_parser_takes_is_an_invalid_call(written: str, opening: str) -> None:
+    body = f'{{"name": "execute_sql", "arguments": {opening}{{"sql": {written}'
+    [call] = parse_reply(f"<tool_call>{body}</tool_call>", tool_names=TOOLS).invalid_tool_calls
+    assert (call["name"], bool(call["error"])) == ("execute_sql", True)
+
+
 def test_several_calls_keep_their_order_and_get_ids_of_their_own() -> None:
     second = '<tool_call>{"name": "search_column", "arguments": {"queries": ["age"]}}</tool_call>'
     reply = parse_reply(CALL + "\n" + second + CALL, tool_names=TOOLS)

@@ -35,6 +35,8 @@ def literals(sql: str, database: Database) -> list[LiteralEvidence]:
         ("\"First Name\" = 'Ann'", LiteralEvidence("'Ann'", "=", NAME, NAME, True)),
         ("\"First Name\" = 'ann'", LiteralEvidence("'ann'", "=", NAME, NAME, False)),
         ("\"First Name\" <> 'Bob'", LiteralEvidence("'Bob'", "<>", NAME, NAME, True)),
+        ("\"First Name\" LIKE '%!%%' ESCAPE '!'", LiteralEvidence("'%!%%'", "LIKE", NAME, NAME, False)),
+        ("\"First Name\" NOT LIKE '%!%%' ESCAPE '!'", LiteralEvidence("'%!%%'", "LIKE", NAME, NAME, False)),
         ("\"First Name\" NOT LIKE '%z%'", LiteralEvidence("'%z%'", "LIKE", NAME, NAME, False)),
         ("LOWER(\"First Name\") = 'ann'", LiteralEvidence("'ann'", "=", f"LOWER({NAME})", NAME, True)),
         ("id BETWEEN 2 AND 9", LiteralEvidence("2 AND 9", "BETWEEN", "customers.id", "customers.id", True)),
