@@ -150,27 +150,28 @@ DETECTING = replace(QUICK, objective="spa", batch=5, options=Options(beta=0.5, f
 DIVIDED = {"pairs": QUICK, "layers": QUICK, "detector": DETECTING}
 
 
-def divided(folder: Path, run: Path, what: str) -> None:
+def divided(folder: Path, runs: Path) -> None:
     """What each of two processes does, started as `accelerate launch` starts them."""
     torch.set_num_threads(1)
-    policy = policy_of(folder)
-    if what == "layers":
-        divide_layers(policy.network)
-        held = policy.network.get_base_model().model.layers[0].mlp.up_proj.weight
-        assert held.to_local().numel() == held.numel() // 2
-    train(policy, pairs(12), DIVIDED[what], run)
+    for what, settings in DIVIDED.items():
+        policy = policy_of(folder)
+        if what == "layers":
+            divide_layers(policy.network)
+            held = policy.network.get_base_model().model.layers[0].mlp.up_proj.weight
+            assert held.to_local().numel() == held.numel() // 2
+        train(policy, pairs(12), settings, runs / what)
 
 
-@pytest.mark.parametrize("what", DIVIDED)
-def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path, what: str):
-    train(policy_of(folder), pairs(12), DIVIDED[what], tmp_path / "one")
-    port = str(free_port())
+@pytest.fixture(scope="module")
+def by_two(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of two processes, started once for all."""
+    runs, port = tmp_path_factory.mktemp("by_two"), str(free_port())
     root = Path(__file__).parents[2]
     script = (
         f"import sys; sys.path.append({str(root)!r})\n"
         "from pathlib import Path\n"
         "from tests.training.test_trainer import divided\n"
-        f"divided(Path({str(folder)!r}), Path({str(tmp_path / 'two')!r}), {what!r})"
+        f"divided(Path({str(folder)!r}), Path({str(runs)!r}))"
     )
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     work = [
@@ -181,11 +182,17 @@ def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path, what: str)
         for rank in ("0", "1")
     ]
     assert [process.wait(100) for process in work] == [0, 0]
-    for one, two in zip(steps_of(tmp_path / "one"), steps_of(tmp_path / "two"), strict=True):
+    return runs
+
+
+@pytest.mark.parametrize("what", DIVIDED)
+def test_two_processes_do_what_one_does(folder: Path, by_two: Path, tmp_path: Path, what: str):
+    train(policy_of(folder), pairs(12), DIVIDED[what], tmp_path)
+    for one, two in zip(steps_of(tmp_path), steps_of(by_two / what), strict=True):
         assert two.loss == pytest.approx(one.loss, abs=1e-5)
         assert two.norm == pytest.approx(one.norm, rel=1e-4)
         assert two.accuracy == one.accuracy
-    stored = [read_adapter(tmp_path / run / ADAPTER) for run in ("one", "two")]
+    stored = [read_adapter(run / ADAPTER) for run in (tmp_path, by_two / what)]
     assert stored[1].base == stored[0].base
     for name, tensor in stored[0].tensors.items():
         assert stored[1].tensors[name].numpy() == pytest.approx(tensor.numpy(), abs=1e-5)
