@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import SqlbergError
+from ..tools.cells import excerpt
 from .adapters import adapters
 from .annotate import annotate
 from .ask import ask
@@ -53,9 +54,14 @@ class _Commands(TyperGroup):
             print_error(str(error))
             raise typer.Exit(Exit.ERROR) from error
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
+            if error.errno in _UNWRITABLE:
+                print_error(f"cannot write: {error.strerror}; make room and start again")
+            elif isinstance(error.filename, str | os.PathLike):  # whatever looked for it did not foresee this
+                print_error(
+                    f"cannot use {excerpt(os.fspath(error.filename), 200)}: {error.strerror}; name another"
+                )
+            else:
                 raise
-            print_error(f"cannot write: {error.strerror}; make room and start again")
             raise typer.Exit(Exit.ERROR) from error
 
 

@@ -398,6 +398,17 @@ def start(statement: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize(
+    "command", [("ask", "sample", "Who?", "-m"), ("evaluate",), ("candidates", "sample", "-o")]
+)
+def test_a_name_that_no_file_can_have_is_one_line(command: tuple[str, ...]) -> None:
+    long = "x" * 5_000
+    done = sqlberg(*command, f"embedded+{long}" if command[-1] == "-m" else long)
+    assert done.exit_code == 1
+    assert done.stderr.endswith(": File name too long; name another\n")
+    assert len(done.stderr) < 300
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 @pytest.mark.parametrize("command", [("ask", "Which pets?"), ("inspect", "--json")])
 def test_output_that_cannot_be_written_is_one_line(pets: Path, command: tuple[str, str]) -> None:
