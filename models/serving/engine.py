@@ -166,8 +166,8 @@ def _own_context(model: str) -> int:
 def _config(model: str) -> Mapping[str, Any]:
     if Path(model).is_dir():
         try:
-            return json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return dict(json.loads((Path(model) / "config.json").read_text(encoding="utf-8")).items())
+        except (OSError, ValueError, AttributeError):
             raise UnknownModel(
                 f"no model in {model}: a folder with a config.json and safetensors is needed"
             ) from None

@@ -81,6 +81,13 @@ def test_what_cannot_be_started_is_said_before(model: str, tmp_path: Path) -> No
         served_weights(model, {"sales": tmp_path / "nothing"}, tmp_path)
 
 
+@pytest.mark.parametrize("config", ["[]", "{", "7"])
+def test_a_model_whose_config_is_none_is_told(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(UnknownModel, match=r"a folder with a config\.json and safetensors is needed"):
+        command(Engine(str(tmp_path), "shop"), "python3", {})
+
+
 def test_the_rank_that_there_is_room_for_is_a_name_of_the_model(model: str) -> None:
     arguments = command(Engine(model, "shop", rank=9), "python3", {})
     name = arguments[arguments.index("--served-model-name") + 2]

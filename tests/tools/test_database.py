@@ -21,12 +21,7 @@ from sqlberg.tools.errors import DatabaseOpenError, QueryError, QueryRefused
 from sqlberg.tools.limits import Limits
 from sqlberg.tools.policy import AccessPolicy
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("SQLBERG_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def make_sqlite(path: Path) -> Path:

@@ -18,12 +18,7 @@ from sqlberg.tools.database import Database, open_database
 from sqlberg.tools.engines import files
 from sqlberg.tools.engines.files import find_tables
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("SQLBERG_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_a_late_row_of_a_csv_is_neither_rounded_nor_cut_to_its_day(tmp_path: Path) -> None:
