@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from parts.arms import SFT, Bench, Data, Recipe, Scale, arms, run_arms
+from parts.arms import GOLD, SFT, Bench, Data, Recipe, Scale, arms, run_arms
 from parts.by_seed import SeedResult, over_seeds
 from parts.openings import Asked, open_dialogues
 from parts.paired import mean_and_interval, share
@@ -131,8 +131,8 @@ def summary(found: dict[int, dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
             "preferred": sum(one["preferred"] for one in told),
             "moved": round(100 * float(np.mean([one["moved"] for one in told])), 1) if told else None,
         }
-    gains = [one["gain"] for name, one in by_arm.items() if name != SFT]
-    best = max(gains, key=lambda gain: gain[0])
+    unlabelled = [arm.name for arm in arms() if arm.method != SFT and arm.annotator != GOLD]
+    best = max((by_arm[name]["gain"] for name in unlabelled if name in by_arm), key=lambda gain: gain[0])
     return {
         "benchmark": "self_annotation",
         "seeds": list(found),
