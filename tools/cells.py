@@ -16,22 +16,9 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-LINE_BREAK = "⏎"
+from ..reserved import RESERVED
 
-RESERVED = frozenset(
-    """
-    add all alter analyse analyze and any array as asc asymmetric autoincrement between both by case cast
-    check collate column commit constraint create cross cube current_date current_time current_timestamp
-    default deferrable delete desc describe distinct do drop else end escape except exists false fetch for
-    force foreign from full glob grant group having ilike in index initially inner insert install intersect
-    into is isnull join lambda lateral leading left like limit lock map natural not nothing notnull null
-    offset on only or order outer partitioned_by pivot pivot_longer pivot_wider placing positional primary
-    qualify raise references regexp returning revoke right rlike rollback rollup select set show some
-    summarize symmetric table tablesample then to trailing transaction true uncache union unique unpivot
-    update using values variadic when where window with xor
-    """.split()
-)
-"""Words that DuckDB, SQLite or the guard's parser takes for a part of the grammar where a name is meant."""
+LINE_BREAK = "⏎"
 
 _TAGS = (
     "tool_calls?|tool_responses?|tool_results?|tool_outputs?|tools|function_calls?|function_results?|functions?"

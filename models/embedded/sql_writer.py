@@ -13,17 +13,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...reserved import RESERVED
 from .grammar import Expression, Predicate, Query
 from .items import AGGREGATES, DATE_PARTS, Item, Token
 
-RESERVED = frozenset(
-    """add all alter analyze and any as asc between both by case cast check collate column constraint create
-    cross current_date current_time current_timestamp default desc describe distinct do drop else end except
-    exists false fetch for foreign from full grant group having if in index inner intersect into is join key
-    lateral left like limit match natural not null offset on only or order outer pivot primary qualify
-    references replace right select set show some summarize table then to transaction true union unique
-    unpivot update using values when where window with""".split()
-)
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
 YEAR_SQL = {"duckdb": "year({})", "sqlite": "CAST(strftime('%Y', {}) AS INTEGER)"}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
+import duckdb
 import pytest
 from sqlberg.models.embedded.grammar import Query, SketchError, follow, parse
 from sqlberg.models.embedded.items import Item
@@ -88,6 +92,20 @@ def test_quotes_in_names_and_values_are_doubled():
 @pytest.mark.parametrize("name", ["order", "Group", "two words", "1st", "größe", ""])
 def test_names_that_are_not_plain_are_quoted(name: str):
     assert quote(name) == f'"{name}"'
+
+
+def test_a_column_called_like_any_keyword_can_be_read_as_it_is_written():
+    with duckdb.connect() as duck, closing(sqlite3.connect(":memory:")) as lite:
+        words = [
+            word for (word,) in duck.execute("SELECT DISTINCT keyword_name FROM duckdb_keywords()").fetchall()
+        ]
+        for connection in (duck, lite):
+            connection.execute("CREATE TABLE t (" + ", ".join(f'"{word}" INTEGER' for word in words) + ")")
+            for word in words:
+                name = quote(word)
+                connection.execute(
+                    f"SELECT max({name}), t.{name} FROM t WHERE {name} > 1 GROUP BY {name}, t.{name}"
+                )
 
 
 def test_a_bare_column_beside_an_aggregate_takes_any_value_in_duckdb():
