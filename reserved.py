@@ -1,4 +1,4 @@
-"""Words that no name is without quotes: one list for the tools that read SQL and the models that write it."""
+"""Words that SQL takes for a name only in quotes: one list for the tools and for the models that write SQL."""
 
 from __future__ import annotations
 

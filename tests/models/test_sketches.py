@@ -96,9 +96,8 @@ def test_names_that_are_not_plain_are_quoted(name: str):
 
 def test_a_column_called_like_any_keyword_can_be_read_as_it_is_written():
     with duckdb.connect() as duck, closing(sqlite3.connect(":memory:")) as lite:
-        words = [
-            word for (word,) in duck.execute("SELECT DISTINCT keyword_name FROM duckdb_keywords()").fetchall()
-        ]
+        rows = duck.execute("SELECT DISTINCT keyword_name FROM duckdb_keywords()").fetchall()
+        words = [row[0] for row in rows]
         for connection in (duck, lite):
             connection.execute("CREATE TABLE t (" + ", ".join(f'"{word}" INTEGER' for word in words) + ")")
             for word in words:
