@@ -1,4 +1,4 @@
-"""Words that SQL takes for a name only in quotes: one list for the tools and for the models that write SQL."""
+"""Words that SQL takes for a name only in quotes: one list for the tools and the models that write SQL."""
 
 from __future__ import annotations
 
